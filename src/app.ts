@@ -1,0 +1,25 @@
+import { configurationError } from "./errors.ts";
+
+/** A portable app: no platform in it. Give it to the `serve` of a target. */
+export interface App {
+  /** Dapr's app id: part of every stored key. */
+  readonly id: string;
+  /** Answers HTTP requests, such as `new Hono().fetch`. */
+  readonly fetch?: FetchHandler;
+}
+
+/** `context` is the platform's execution context on Workers and one of the same shape elsewhere. */
+// biome-ignore lint/suspicious/noExplicitAny: Hono's own fetch takes whatever environment the app declares.
+export type FetchHandler = (request: Request, env?: any, context?: any) => Response | Promise<Response>;
+
+/** Checks an app and gives it back. Throws `ERR_CONFIGURATION` for an id that cannot be part of a key. */
+export function defineApp(app: App): App {
+  checkAppId(app.id);
+  return app;
+}
+
+export function checkAppId(id: string): void {
+  if (typeof id !== "string" || id === "" || id.includes("||")) {
+    throw configurationError(`an app needs an id without "||", not ${JSON.stringify(id)}: defineApp({ id: "orders" })`);
+  }
+}

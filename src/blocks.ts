@@ -1,0 +1,51 @@
+import type { State } from "./blocks/state-api.ts";
+import type { InferInput, InferOutput, StandardSchema } from "./blocks/schema.ts";
+import type { Call } from "./contracts/host.ts";
+import { ApiError } from "./errors.ts";
+
+/** Dapr's building blocks, on behalf of one invocation. Its members may be taken off it. */
+export interface Blocks {
+  /** The invocation itself: its signal, trace, deadline and `waitUntil`. */
+  readonly call: Call;
+  readonly state: StateAccess;
+}
+
+export interface StateAccess {
+  /**
+   * The state store of that name. Throws `ERR_STATE_STORE_NOT_FOUND` for a name that nobody declared,
+   * and `ERR_CONFIGURATION` when the component cannot be opened.
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: what an untyped store holds is the caller's to say.
+  (name: string): State<any, any>;
+  /** The same store, whose values `schema` checks on the way in and parses on the way out. */
+  <S extends StandardSchema>(name: string, schema: S): State<InferInput<S>, InferOutput<S>>;
+}
+
+const unbuilt = [
+  "pubsub",
+  "invoke",
+  "secrets",
+  "secretstores",
+  "configuration",
+  "lock",
+  "bindings",
+  "actors",
+  "workflow",
+  "jobs",
+  "crypto",
+] as const;
+
+/** The rest of Dapr's blocks: absent from the types, and named by the error for whoever calls them anyway. */
+export const unbuiltBlocks: object = Object.create(
+  null,
+  Object.fromEntries(
+    unbuilt.map((block) => [
+      block,
+      {
+        get() {
+          throw new ApiError("ERR_BLOCK_NOT_BUILT", `the building block ${block} is not built yet: there is state`);
+        },
+      },
+    ]),
+  ),
+);

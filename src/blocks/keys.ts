@@ -1,0 +1,36 @@
+import { ApiError } from "../errors.ts";
+
+const SEPARATOR = "||";
+
+/** What precedes a key in the store under Dapr's `keyPrefix` strategies. */
+export function prefixOf(
+  strategy: string,
+  { id, name, namespace }: { id: string; name: string; namespace: unknown },
+): string {
+  // Dapr lower-cases the value of the setting before it looks at it.
+  const prefix = strategy.toLowerCase();
+  switch (prefix) {
+    case "none":
+      return "";
+    case "":
+    case "appid":
+      return id + SEPARATOR;
+    case "namespace":
+      return (typeof namespace === "string" && namespace ? `${namespace}.${id}` : id) + SEPARATOR;
+    case "name":
+      return name + SEPARATOR;
+    default:
+      checkKey(prefix, "keyPrefix");
+      return prefix + SEPARATOR;
+  }
+}
+
+/** Throws `ERR_MALFORMED_REQUEST` for a key that would be another key once its prefix is before it. */
+export function checkKey(key: string, what = "key"): void {
+  if (typeof key !== "string" || key === "") {
+    throw new ApiError("ERR_MALFORMED_REQUEST", `input ${what} must be a string that is not empty`, { kind: "invalid" });
+  }
+  if (key.includes(SEPARATOR)) {
+    throw new ApiError("ERR_MALFORMED_REQUEST", `input ${what} '${key}' can't contain '||'`, { kind: "invalid" });
+  }
+}

@@ -1,0 +1,68 @@
+import type { Host, Target } from "./host.ts";
+import type { StateStore } from "./state.ts";
+
+/** Building blocks that are built, with the contract of each. */
+export interface Contracts {
+  state: StateStore;
+}
+
+export type Block = keyof Contracts;
+
+/** A declared component: its type and settings, with nothing opened yet. */
+export interface Component<B extends Block = Block> {
+  /** Dapr component type, such as `state.aws.dynamodb`; its first segment is the block. */
+  readonly type: `${B}.${string}`;
+  readonly fields: Fields;
+  readonly runsOn: readonly Target[];
+  /** Whose clock ends a time to live. */
+  readonly clock: "host" | "server";
+  /** What the user wrote, unchecked. */
+  readonly options: Readonly<Record<string, unknown>>;
+  /** What it can do under its settings. Readable before it is opened. */
+  readonly features: readonly string[];
+  /** MUST be synchronous and do no I/O: connections are made inside a call. `name` is the component's name. */
+  open(host: Host, name: string): Contracts[B];
+}
+
+/** One setting, in the words of Dapr's component metadata. */
+export interface Field {
+  /** `duration`: seconds, or a Go duration such as `1m30s`; settings hold milliseconds. `code`: an object that only TypeScript can hand over. */
+  readonly type: keyof FieldTypes;
+  readonly description: string;
+  readonly required?: boolean;
+  /** Kept out of errors, logs and the metadata API. */
+  readonly sensitive?: boolean;
+  readonly default?: string | number | boolean;
+}
+
+interface FieldTypes {
+  string: string;
+  number: number;
+  boolean: boolean;
+  duration: number;
+  code: unknown;
+}
+
+interface OptionTypes extends Omit<FieldTypes, "duration"> {
+  duration: number | string;
+}
+
+export type Fields = Readonly<Record<string, Field>>;
+
+type RequiredNames<F extends Fields> = {
+  [K in keyof F]: F[K] extends { required: true } ? K : never;
+}[keyof F];
+
+type FilledNames<F extends Fields> = {
+  [K in keyof F]: F[K] extends { required: true } | { default: string | number | boolean } ? K : never;
+}[keyof F];
+
+/** What the user writes. */
+export type Options<F extends Fields> = { readonly [K in RequiredNames<F>]: OptionTypes[F[K]["type"]] } & {
+  readonly [K in Exclude<keyof F, RequiredNames<F>>]?: OptionTypes[F[K]["type"]] | undefined;
+};
+
+/** What the component gets: the user's options, checked, with the defaults filled in. */
+export type Settings<F extends Fields> = { readonly [K in FilledNames<F>]: FieldTypes[F[K]["type"]] } & {
+  readonly [K in Exclude<keyof F, FilledNames<F>>]: FieldTypes[F[K]["type"]] | undefined;
+};

@@ -1,0 +1,126 @@
+import { settingsOf } from "../settings.ts";
+import type { Component, Fields, Options, Settings } from "./component.ts";
+import type { Call, Host, Target } from "./host.ts";
+
+/** Dapr's names for what a store can do, and `LIST`: keys by prefix, page by page. */
+export type StateFeature = "ETAG" | "TRANSACTIONAL" | "TTL" | "LIST";
+
+/** JSON text passes through unparsed; bytes stay bytes. */
+export type StoredValue = { readonly json: string } | { readonly bytes: Uint8Array };
+
+export interface StoredItem {
+  readonly value: StoredValue;
+  readonly etag: string | undefined;
+  /** When the item ends, in whole seconds since the epoch. */
+  readonly expires: number | undefined;
+}
+
+/** What must be true of the stored item for a write to happen: it has this ETag, or there is none. */
+export type Precondition = { readonly etag: string } | "absent";
+
+export interface ReadOptions {
+  readonly consistency: "strong" | "eventual";
+}
+
+export interface SetOptions {
+  readonly when?: Precondition | undefined;
+  /** Whole seconds, at least 1. A write without it takes away an earlier one. */
+  readonly ttl?: number | undefined;
+}
+
+export interface DeleteOptions {
+  readonly etag?: string | undefined;
+}
+
+export type StateOperation =
+  | ({ readonly operation: "upsert"; readonly key: string; readonly value: StoredValue } & SetOptions)
+  | ({ readonly operation: "delete"; readonly key: string } & DeleteOptions);
+
+export interface KeyPage {
+  readonly keys: readonly string[];
+  /** Where the next page starts; absent on the last page. */
+  readonly cursor?: string | undefined;
+}
+
+/**
+ * A store of items by key. Keys arrive with their prefix, values encoded, options checked against
+ * the declared features, so a store never sees what it did not claim.
+ * An expired item MUST be treated as absent by every method, also where it still takes up space.
+ */
+export interface StateStore {
+  /** The most operations in one transaction, where the service has a limit. */
+  readonly maxOperations?: number;
+
+  get(key: string, options: ReadOptions, call: Call): Promise<StoredItem | undefined>;
+
+  /** MUST have one entry per key, in the order of `keys`. Without it, core gets one by one. */
+  getBulk?(
+    keys: readonly string[],
+    options: ReadOptions,
+    call: Call,
+  ): Promise<readonly (StoredItem | undefined)[]>;
+
+  /**
+   * MUST compare and write in one step, and MUST throw `ComponentError` "etag-mismatch" when
+   * `when` does not hold. Resolves to the new ETag, where the store has ETags.
+   */
+  set(key: string, value: StoredValue, options: SetOptions, call: Call): Promise<string | undefined>;
+
+  /** MUST succeed when the key is absent and no ETag is given; with one, absent is a mismatch. */
+  delete(key: string, options: DeleteOptions, call: Call): Promise<void>;
+
+  /** MUST apply all or none. No two operations have the same key. */
+  transaction?(operations: readonly StateOperation[], call: Call): Promise<void>;
+
+  /** Keys that start with `prefix`, each once, in the store's own order. */
+  list?(prefix: string, limit: number, cursor: string | undefined, call: Call): Promise<KeyPage>;
+
+  /** The platform's own client. */
+  native(call: Call): unknown;
+
+  /** MUST be safe to call twice. */
+  close?(): Promise<void>;
+}
+
+/** Settings that every state store has; core obeys them. */
+const common = {
+  keyPrefix: {
+    type: "string",
+    description:
+      "What comes before `||` in stored keys: `appid`, `namespace` (NAMESPACE, a dot, the app id), `name` (of the component), `none`, or any other text, in lower case.",
+    default: "appid",
+  },
+} as const satisfies Fields;
+
+export interface StateStoreDefinition<F extends Fields> {
+  readonly type: `state.${string}`;
+  readonly fields: F;
+  readonly runsOn: readonly Target[];
+  readonly clock: "host" | "server";
+  features(settings: Settings<F>): readonly StateFeature[];
+  open(settings: Settings<F>, host: Host, name: string): StateStore;
+}
+
+type Common = typeof common;
+
+/** Declares a state store. Mark the call `@__PURE__` and keep the fields literal, or bundlers keep it unused. */
+export function stateStore<const F extends Fields>(
+  definition: StateStoreDefinition<F>,
+): (options: Options<F & Common>) => Component<"state"> {
+  const { type, runsOn, clock } = definition;
+  const fields: F & Common = { ...definition.fields, ...common };
+  // TypeScript cannot see that the settings of more fields hold those of fewer.
+  const settings = (options: Options<F & Common>, component: string) =>
+    settingsOf(fields, options, component) as unknown as Settings<F>;
+  return (options) => ({
+    type,
+    runsOn,
+    clock,
+    fields,
+    options,
+    get features() {
+      return definition.features(settings(options, type));
+    },
+    open: (host, name) => definition.open(settings(options, name), host, name),
+  });
+}

@@ -1,0 +1,128 @@
+/**
+ * What went wrong in a component, which knows its service but not the API call it was serving.
+ * `retry` says whether the same call may succeed later; `status` is the HTTP status a block answers
+ * with unless its error code decides otherwise.
+ */
+export const kinds = {
+  /** Someone else wrote first. */
+  "etag-mismatch": { retry: false, status: 409 },
+  /** Not an ETag that this store could have made. */
+  "etag-invalid": { retry: false, status: 400 },
+  /** The key, value or request is not one that the service takes; nothing was changed. */
+  invalid: { retry: false, status: 400 },
+  /** The component lacks the feature. */
+  unsupported: { retry: false, status: 500 },
+  /** The service refused, timed out, throttled or could not be reached. */
+  unavailable: { retry: true, status: 500 },
+  /** A setting, or something that the platform should provide, is missing or cannot work. */
+  config: { retry: false, status: 500 },
+} as const;
+
+export type ErrorKind = keyof typeof kinds;
+
+/** Dapr's error codes with the HTTP status each has by itself. */
+export const codes = {
+  ERR_MALFORMED_REQUEST: 400,
+  ERR_STATE_STORE_NOT_CONFIGURED: 500,
+  ERR_STATE_STORE_NOT_FOUND: 400,
+  ERR_STATE_STORE_NOT_SUPPORTED: 500,
+  ERR_STATE_STORE_TOO_MANY_TRANSACTIONS: 400,
+  ERR_STATE_GET: 500,
+  ERR_STATE_BULK_GET: 500,
+  ERR_STATE_SAVE: 500,
+  ERR_STATE_DELETE: 500,
+  ERR_STATE_TRANSACTION: 500,
+  /** Ours: listing keys has no route in Dapr's API. */
+  ERR_STATE_LIST: 500,
+  /** Ours: a component's settings, or the way pillion was set up, cannot work. */
+  ERR_CONFIGURATION: 500,
+  /** Ours: the block exists in Dapr and not yet here. */
+  ERR_BLOCK_NOT_BUILT: 501,
+  /** Ours: the runtime is closing or closed. */
+  ERR_RUNTIME_CLOSED: 503,
+} as const;
+
+export type ErrorCode = keyof typeof codes;
+
+/** Thrown by components. A block turns it into an {@link ApiError} that names the call. */
+export class ComponentError extends Error {
+  override readonly name = "ComponentError";
+  readonly kind: ErrorKind;
+
+  constructor(kind: ErrorKind, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.kind = kind;
+  }
+
+  /** Compares by name, so that it holds between two bundled copies of pillion. */
+  static is(error: unknown, kind?: ErrorKind): error is ComponentError {
+    return (
+      error instanceof Error &&
+      error.name === "ComponentError" &&
+      (kind === undefined || (error as ComponentError).kind === kind)
+    );
+  }
+}
+
+export interface ApiErrorOptions extends ErrorOptions {
+  status?: number;
+  kind?: ErrorKind;
+  failures?: readonly KeyFailure[];
+}
+
+/** One key of a bulk call that failed, while the others may have been written. */
+export interface KeyFailure {
+  readonly key: string;
+  readonly error: ApiError;
+}
+
+/**
+ * Thrown by every building block: Dapr's code and status, and the kind of fault beneath.
+ * A Hono app answers it by itself, since Hono calls {@link ApiError.getResponse}.
+ */
+export class ApiError extends Error {
+  override readonly name = "ApiError";
+  readonly code: ErrorCode;
+  readonly status: number;
+  /** The component's own finding, where a component was reached. */
+  readonly kind: ErrorKind | undefined;
+  /** Bulk writes only: which keys failed. */
+  readonly failures: readonly KeyFailure[];
+
+  constructor(code: ErrorCode, message: string, options: ApiErrorOptions = {}) {
+    super(message, options);
+    this.code = code;
+    this.kind = options.kind;
+    this.status = options.status ?? codes[code];
+    this.failures = options.failures ?? [];
+  }
+
+  /** Whether the same call may succeed if it is made again later. */
+  get retry(): boolean {
+    return this.kind !== undefined && kinds[this.kind].retry;
+  }
+
+  /** The error as Dapr's HTTP API would answer it. */
+  getResponse(): Response {
+    return Response.json(
+      { errorCode: this.code, message: this.message },
+      { status: this.status, headers: { "content-type": "application/json" } },
+    );
+  }
+
+  /** Compares by name, so that it holds between two bundled copies of pillion. */
+  static is(error: unknown, what?: ErrorKind | ErrorCode): error is ApiError {
+    if (!(error instanceof Error) || error.name !== "ApiError") return false;
+    const { code, kind } = error as ApiError;
+    return what === undefined || what === code || what === kind;
+  }
+}
+
+/** The error for a set-up that cannot work, with what to change. */
+export function configurationError(message: string, options?: ErrorOptions): ApiError {
+  return new ApiError("ERR_CONFIGURATION", message, { ...options, kind: "config" });
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

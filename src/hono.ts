@@ -1,0 +1,75 @@
+import { env } from "hono/adapter";
+import type { Context, MiddlewareHandler } from "hono";
+import type { Blocks } from "./blocks.ts";
+import { traceFrom, watch } from "./call.ts";
+import type { Call } from "./contracts/host.ts";
+import { configurationError } from "./errors.ts";
+import type { Listener } from "./events.ts";
+import { type Components, createRuntime, type Runtime } from "./runtime.ts";
+import { attachedTo } from "./attach.ts";
+import { webHost } from "./web.ts";
+
+/** For `new Hono<PillionEnv>()`: types `c.var.blocks`. */
+export interface PillionEnv {
+  Variables: { blocks: Blocks };
+}
+
+export interface PillionOptions {
+  readonly id: string;
+  readonly components: Components;
+  readonly onEvent?: Listener;
+}
+
+/**
+ * Puts the building blocks on `c.var.blocks`. Without options it uses what `serve` set up; with them it
+ * works in any Hono app, opening its components on the first request.
+ * Throws `ERR_CONFIGURATION` when there is neither.
+ */
+export function pillion(options?: PillionOptions): MiddlewareHandler<PillionEnv> {
+  let own: Runtime | undefined;
+  return (c, next) => {
+    const attached = options ? undefined : attachedTo(contextOf(c));
+    if (attached) c.set("blocks", attached.blocks);
+    else c.set("blocks", ownRuntime(c).blocksFor(callOf(c, options?.onEvent)));
+    return next();
+  };
+
+  function ownRuntime(c: Context): Runtime {
+    if (own) return own;
+    if (!options) {
+      throw configurationError(
+        "pillion() found no runtime: serve the app with the serve of pillion/node, pillion/workers or pillion/lambda, or give pillion({ id, components })",
+      );
+    }
+    own = createRuntime({ ...options, host: hostOf(c) });
+    return own;
+  }
+}
+
+function hostOf(c: Context) {
+  const exports = (contextOf(c) as { exports?: Record<string, unknown> } | undefined)?.exports ?? {};
+  const target = typeof navigator !== "undefined" && navigator.userAgent === "Cloudflare-Workers" ? "workers" : "node";
+  return webHost(target, { env: env(c), exports });
+}
+
+function callOf(c: Context, onEvent: Listener | undefined): Call {
+  const context = contextOf(c) as { waitUntil?(work: Promise<unknown>): void } | undefined;
+  return {
+    signal: c.req.raw.signal,
+    trace: traceFrom((name) => c.req.header(name)),
+    deadline: undefined,
+    waitUntil(work) {
+      const watched = watch(work, onEvent);
+      context?.waitUntil?.(watched);
+    },
+  };
+}
+
+/** Hono's getter throws where the platform gave no execution context. */
+function contextOf(c: Context): object | undefined {
+  try {
+    return c.executionCtx;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,66 @@
+import type { Field, Fields, Settings } from "./contracts/component.ts";
+import { configurationError } from "./errors.ts";
+
+/**
+ * The user's options with the defaults filled in.
+ * Throws `ERR_CONFIGURATION` that names the component and the setting for one that is missing,
+ * unknown or of the wrong type.
+ */
+export function settingsOf<F extends Fields>(
+  fields: F,
+  options: Readonly<Record<string, unknown>>,
+  component: string,
+): Settings<F> {
+  for (const name of Object.keys(options)) {
+    if (!Object.hasOwn(fields, name)) {
+      throw configurationError(
+        `component ${component} has no setting ${name}: it takes ${Object.keys(fields).join(", ")}`,
+      );
+    }
+  }
+  const settings: Record<string, unknown> = {};
+  for (const [name, field] of Object.entries(fields)) {
+    const value = options[name] ?? field.default;
+    if (value === undefined) {
+      if (!field.required) continue;
+      throw configurationError(`component ${component} needs the setting ${name}: ${field.description}`);
+    }
+    settings[name] = check(value, name, field, component);
+  }
+  return settings as Settings<F>;
+}
+
+function check(value: unknown, name: string, field: Field, component: string): unknown {
+  if (field.type === "code") return value;
+  if (field.type === "duration") {
+    const ms = toMilliseconds(value);
+    if (ms !== undefined) return ms;
+    throw wrongType("seconds, or a duration such as 1m30s");
+  }
+  const sound = field.type === "number" ? Number.isFinite(value) : typeof value === field.type;
+  if (!sound) throw wrongType(`a ${field.type}`);
+  if (field.required && value === "") {
+    throw configurationError(`component ${component}: the setting ${name} is empty: ${field.description}`);
+  }
+  return value;
+
+  function wrongType(wanted: string) {
+    const shown = field.sensitive ? typeof value : `${typeof value} ${JSON.stringify(value)}`;
+    return configurationError(`component ${component}: the setting ${name} must be ${wanted}, not ${shown}`);
+  }
+}
+
+const units: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/** A bare number means seconds in Dapr's metadata; text is a Go duration. */
+function toMilliseconds(value: unknown): number | undefined {
+  if (typeof value === "number") return value >= 0 && Number.isFinite(value) ? value * 1000 : undefined;
+  if (typeof value !== "string") return undefined;
+  if (/^\d+$/.test(value)) return Number(value) * 1000;
+  if (!/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(value)) return undefined;
+  let total = 0;
+  for (const [, amount, unit] of value.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)) {
+    total += Number(amount) * (units[unit as string] as number);
+  }
+  return total;
+}

@@ -6,7 +6,7 @@ import { createState, type OpenedState } from "./blocks/state.ts";
 import { backgroundCall } from "./call.ts";
 import type { Component } from "./contracts/component.ts";
 import type { Call, Host } from "./contracts/host.ts";
-import { ApiError, configurationError, messageOf } from "./errors.ts";
+import { ApiError, ComponentError, configurationError, messageOf } from "./errors.ts";
 import type { Listener } from "./events.ts";
 import { settingsOf } from "./settings.ts";
 
@@ -76,7 +76,8 @@ export function createRuntime({ id, components = {}, defaults = {}, onEvent, hos
       store = component.open(host, name);
     } catch (cause) {
       if (ApiError.is(cause)) throw cause;
-      throw configurationError(`component ${name} (${component.type}) did not open: ${messageOf(cause)}`, { cause });
+      const found = ComponentError.is(cause) ? cause.message : `component ${name} did not open: ${messageOf(cause)}`;
+      throw configurationError(found, { cause });
     }
     const { keyPrefix } = settingsOf(component.fields, component.options, name);
     const state: OpenedState = {

@@ -1,6 +1,6 @@
 import { settingsOf } from "../settings.ts";
 import type { Component, Fields, Options, Settings } from "./component.ts";
-import type { Call, Host, Target } from "./host.ts";
+import type { Call, Clock, Host, Target } from "./host.ts";
 
 /** Dapr's names for what a store can do, and `LIST`: keys by prefix, page by page. */
 export type StateFeature = "ETAG" | "TRANSACTIONAL" | "TTL" | "LIST";
@@ -123,4 +123,9 @@ export function stateStore<const F extends Fields>(
     },
     open: (host, name) => definition.open(settings(options, name), host, name),
   });
+}
+
+/** When an item written now ends, in whole seconds since the epoch: up to a second late, never early. */
+export function expiryOf(ttl: number | undefined, clock: Clock): number | undefined {
+  return ttl === undefined ? undefined : Math.ceil(clock.now() / 1000) + ttl;
 }

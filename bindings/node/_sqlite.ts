@@ -1,0 +1,144 @@
+import type { DatabaseSync } from "node:sqlite";
+import type { Call, Host } from "../../src/contracts/host.ts";
+import { ComponentError, type ErrorKind } from "../../src/errors.ts";
+
+/** Runs synchronous work on the connection and waits, without blocking the process, while others hold the file. */
+export interface Connection {
+  run<T>(call: Call, work: (database: DatabaseSync) => T): Promise<T>;
+  /** Opens the file if it is not open yet; throws what SQLite throws. */
+  native(): DatabaseSync;
+  close(): void;
+}
+
+export interface ConnectionOptions {
+  /** A path, `file:` and a path with `?mode=ro` or not, or `:memory:`. */
+  readonly connectionString: string;
+  readonly busyTimeoutMs: number;
+  readonly wal: boolean;
+  /** Called once on each new connection; may throw "busy" and is then called again. */
+  prepare(database: DatabaseSync): void;
+}
+
+export function connection(component: string, host: Host, options: ConnectionOptions): Connection {
+  const { clock, random } = host;
+  const { path, readOnly } = parse(options.connectionString, component);
+  let database: DatabaseSync | undefined;
+
+  return {
+    async run(call, work) {
+      const until = clock.now() + options.busyTimeoutMs;
+      for (let attempt = 0; ; attempt++) {
+        try {
+          return work(open());
+        } catch (error) {
+          if (!isSqliteError(error)) throw error;
+          if (!isBusy(error) || clock.now() >= until) throw translate(error);
+        }
+        await clock.sleep(1 + random.number() * 2 ** Math.min(attempt, 4), call.signal);
+      }
+    },
+    native: open,
+    close() {
+      database?.close();
+      database = undefined;
+    },
+  };
+
+  function open(): DatabaseSync {
+    if (database) return database;
+    const { DatabaseSync } = process.getBuiltinModule("node:sqlite");
+    if (path !== ":memory:" && !readOnly) createFolder(path);
+    const opened = new DatabaseSync(path, { readOnly });
+    try {
+      if (!readOnly) {
+        opened.exec(`PRAGMA journal_mode = ${options.wal ? "WAL" : "DELETE"}`);
+        // WAL's own default would lose the last commits when the machine loses power.
+        opened.exec("PRAGMA synchronous = FULL");
+      }
+      options.prepare(opened);
+    } catch (error) {
+      opened.close();
+      throw error;
+    }
+    database = opened;
+    return opened;
+  }
+
+  function translate(error: SqliteError): ComponentError {
+    const [kind, text] = explain(error.errcode & 0xff, path, options.busyTimeoutMs);
+    return new ComponentError(kind, `component ${component}: ${text} (SQLite: ${error.message})`, { cause: error });
+  }
+}
+
+function parse(connectionString: string, component: string): { path: string; readOnly: boolean } {
+  const [path = "", query = ""] = connectionString.replace(/^file:(\/\/(?=\/))?/, "").split("?", 2);
+  const parameters = new URLSearchParams(connectionString.startsWith("file:") ? query : "");
+  const unknown = [...parameters.keys()].filter((name) => name !== "mode");
+  if (unknown.length > 0 || path === "") {
+    throw new ComponentError(
+      "config",
+      `component ${component}: connectionString ${connectionString} is not a path, file:path or :memory:; of SQLite's parameters only mode is known`,
+    );
+  }
+  return { path: connectionString.startsWith("file:") ? path : connectionString, readOnly: parameters.get("mode") === "ro" };
+}
+
+function createFolder(path: string): void {
+  const { dirname } = process.getBuiltinModule("node:path");
+  try {
+    process.getBuiltinModule("node:fs").mkdirSync(dirname(path), { recursive: true });
+  } catch {
+    // SQLite says next that it cannot open the file, and that is translated.
+  }
+}
+
+interface SqliteError extends Error {
+  readonly errcode: number;
+}
+
+function isSqliteError(error: unknown): error is SqliteError {
+  return error instanceof Error && typeof (error as { errcode?: unknown }).errcode === "number";
+}
+
+const BUSY = 5;
+const LOCKED = 6;
+
+function isBusy({ errcode }: SqliteError): boolean {
+  return (errcode & 0xff) === BUSY || (errcode & 0xff) === LOCKED;
+}
+
+/** SQLite's primary result codes, as sqlite.org/rescode.html has them. */
+function explain(code: number, path: string, busyTimeoutMs: number): [ErrorKind, string] {
+  switch (code) {
+    case BUSY:
+    case LOCKED:
+      return ["unavailable", `${path} is locked by another process, and was so for ${busyTimeoutMs} ms: raise busyTimeout, or end whoever holds it`];
+    case 8:
+      return ["config", `${path} is read-only: let this user write the file and its folder, or set connectionString to another`];
+    case 11:
+    case 26:
+      return ["config", `${path} is not a SQLite database or is damaged: set connectionString to another file, or restore it`];
+    case 13:
+      return ["unavailable", `the disk that holds ${path} is full: nothing was written`];
+    case 14:
+      return ["config", `${path} cannot be opened: let this user read and write the file and its folder, or set connectionString to another`];
+    case 18:
+      return ["invalid", "the value is larger than SQLite takes: nothing was written"];
+    default:
+      return ["unavailable", `SQLite failed on ${path}`];
+  }
+}
+
+/** Runs `work` in one write transaction, and undoes it if it throws. */
+export function transact<T>(database: DatabaseSync, begin: "IMMEDIATE" | "EXCLUSIVE", work: () => T): T {
+  database.exec(`BEGIN ${begin}`);
+  try {
+    const result = work();
+    database.exec("COMMIT");
+    return result;
+  } catch (error) {
+    // A full disk rolls back by itself, and then there is nothing to roll back.
+    if (database.isTransaction) database.exec("ROLLBACK");
+    throw error;
+  }
+}

@@ -1,0 +1,1 @@
+export { type StateBed, type StateCase, type StateCaseName, stateCases } from "./state.ts";

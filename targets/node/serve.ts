@@ -1,0 +1,144 @@
+import type { RequestListener, Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { toNodeHandler } from "srvx/node";
+import type { App } from "../../src/app.ts";
+import { attach } from "../../src/attach.ts";
+import type { Blocks } from "../../src/blocks.ts";
+import { pendingWork, traceFrom } from "../../src/call.ts";
+import type { Call } from "../../src/contracts/host.ts";
+import { configurationError } from "../../src/errors.ts";
+import { answerFailure } from "../../src/failure.ts";
+import type { Runtime } from "../../src/runtime.ts";
+import type { ServeOptions } from "../../src/serve.ts";
+import { open } from "./open.ts";
+
+export interface NodeServeOptions extends ServeOptions {
+  /** Default: the variable PORT, else 3000. 0 takes a free one. */
+  readonly port?: number | undefined;
+  /** Default `127.0.0.1`; `0.0.0.0` or `::` for every interface. */
+  readonly hostname?: string | undefined;
+  /** Close on SIGINT and SIGTERM, and end the process with code 0; a second signal ends it at once. Default true. */
+  readonly signals?: boolean | undefined;
+  /** Milliseconds that `close` gives requests under way before it cuts them off; default 10,000. */
+  readonly drainMs?: number | undefined;
+}
+
+export interface NodeServer extends AsyncDisposable {
+  readonly url: string;
+  readonly port: number;
+  readonly runtime: Runtime;
+  /** Refuses new connections, lets requests under way finish, then closes every component. */
+  close(): Promise<void>;
+}
+
+/**
+ * Serves an app over HTTP and resolves once it listens.
+ * Throws `ERR_CONFIGURATION` for an app without `fetch`, components that cannot work and a port in use.
+ */
+export async function serve(app: App, options: NodeServeOptions = {}): Promise<NodeServer> {
+  const { fetch } = app;
+  if (!fetch) throw configurationError(`app ${app.id} has no fetch: defineApp({ id, fetch: http.fetch })`);
+  const runtime = await open(app, options);
+  const work = pendingWork(options.onEvent);
+  const listener = toNodeHandler(async (request) => {
+    try {
+      return await fetch(request, process.env, contextFor(request, runtime, work));
+    } catch (error) {
+      return answerFailure(error, options.onEvent);
+    }
+  });
+  // srvx types its listener for HTTP/1 and HTTP/2 at once; this server speaks the first.
+  const server = process.getBuiltinModule("node:http").createServer(listener as RequestListener);
+  const port = await listen(server, portOf(options), options.hostname ?? "127.0.0.1");
+
+  let closing: Promise<void> | undefined;
+  const close = () => (closing ??= end());
+  const forget = options.signals === false ? undefined : onSignals(close);
+  return { url: urlOf(server), port, runtime, close, [Symbol.asyncDispose]: close };
+
+  async function end(): Promise<void> {
+    forget?.();
+    await drain(server, options.drainMs ?? 10_000);
+    await work.settled();
+    await runtime.close();
+  }
+}
+
+type PendingWork = ReturnType<typeof pendingWork>;
+
+/** The shape of Workers' execution context, which Hono hands on as `c.executionCtx`. */
+function contextFor(request: Request, runtime: Runtime, { waitUntil }: PendingWork): object {
+  const context = { waitUntil, passThroughOnException() {}, props: {} };
+  let blocks: Blocks | undefined;
+  attach(context, {
+    get blocks() {
+      return (blocks ??= runtime.blocksFor(callOf(request, waitUntil)));
+    },
+  });
+  return context;
+}
+
+function callOf(request: Request, waitUntil: Call["waitUntil"]): Call {
+  return {
+    deadline: undefined,
+    waitUntil,
+    get signal() {
+      return request.signal;
+    },
+    get trace() {
+      return traceFrom((name) => request.headers.get(name));
+    },
+  };
+}
+
+function portOf({ port }: NodeServeOptions): number {
+  const wanted = port ?? Number(process.env.PORT || 3000);
+  if (Number.isInteger(wanted) && wanted >= 0 && wanted <= 65_535) return wanted;
+  throw configurationError(`port must be a whole number from 0 to 65535, not ${port ?? process.env.PORT}`);
+}
+
+function listen(server: Server, port: number, hostname: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (cause: NodeJS.ErrnoException) => {
+      const why = cause.code === "EADDRINUSE" ? "it is in use: end whoever has it, or pass port: 0 for a free one" : cause.message;
+      reject(configurationError(`cannot listen on port ${port} of ${hostname}: ${why}`, { cause }));
+    });
+    server.listen(port, hostname, () => resolve((server.address() as AddressInfo).port));
+  });
+}
+
+function urlOf(server: Server): string {
+  const { address, family, port } = server.address() as AddressInfo;
+  return `http://${family === "IPv6" ? `[${address}]` : address}:${port}`;
+}
+
+function drain(server: Server, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const cut = setTimeout(() => server.closeAllConnections(), ms);
+    // A kept-alive connection whose last request ends during the drain would hold it up until it times out.
+    const sweep = setInterval(() => server.closeIdleConnections(), 20);
+    server.close(() => {
+      clearTimeout(cut);
+      clearInterval(sweep);
+      resolve();
+    });
+  });
+}
+
+/** Resolves the process's end on the first signal; returns what takes the listeners off again. */
+function onSignals(close: () => Promise<void>): () => void {
+  let asked = false;
+  const listener = () => {
+    // 130 is what shells show for a process that was interrupted.
+    if (asked) process.exit(130);
+    asked = true;
+    close().then(
+      () => process.exit(0),
+      () => process.exit(1),
+    );
+  };
+  process.on("SIGINT", listener).on("SIGTERM", listener);
+  return () => {
+    if (!asked) process.off("SIGINT", listener).off("SIGTERM", listener);
+  };
+}

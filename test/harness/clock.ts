@@ -1,0 +1,18 @@
+import type { Clock } from "../../src/contracts/host.ts";
+import { systemClock } from "../../src/web.ts";
+
+/** The system's clock, set forward by what was passed: time moves by itself, and sleepers really sleep. */
+export interface MovableClock extends Clock {
+  pass(ms: number): void;
+}
+
+export function movableClock(): MovableClock {
+  let ahead = 0;
+  return {
+    now: () => systemClock.now() + ahead,
+    sleep: systemClock.sleep,
+    pass(ms) {
+      ahead += ms;
+    },
+  };
+}

@@ -1,9 +1,10 @@
 import { describe, test } from "vitest";
 import type { Component } from "../../src/contracts/component.ts";
-import { type StateBed, type StateCase, type StateCaseName, stateCases } from "../../src/conformance/index.ts";
+import { type StateCase, type StateCaseName, stateCases } from "../../src/conformance/index.ts";
 import { createRuntime } from "../../src/runtime.ts";
 import { processHost } from "../../targets/_process/host.ts";
 import { movableClock } from "../harness/clock.ts";
+import { bedOf } from "./bed.ts";
 
 export type Skips = Partial<Record<StateCaseName, string>>;
 
@@ -37,16 +38,13 @@ export function localStateSuite(title: string, component: Component<"state">, sk
   stateSuite(title, component.features, (name) => stateCases[name].run(bedOf(runtime.blocks.state("store"), clock)), skips);
 }
 
-let beds = 0;
-
-export function bedOf(state: StateBed["state"], clock: { now(): number; pass(ms: number): void }): StateBed {
-  const run = `${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}-${beds++}`;
-  return {
-    state,
-    key: (name) => `${run}-${name}`,
-    now: clock.now,
-    async pass(ms) {
-      clock.pass(ms);
-    },
+/** Runs cases inside a platform that serves `app.ts`. */
+export function remoteRunner(url: () => string, store = "statestore"): (name: StateCaseName) => Promise<void> {
+  return async (name) => {
+    const response = await fetch(`${url()}/case/${store}`, { method: "POST", body: name });
+    const text = await response.text();
+    if (response.status !== 200) throw new Error(`${response.status} ${text}`);
+    const result = JSON.parse(text) as { passed: boolean; stack?: string };
+    if (!result.passed) throw new Error(result.stack);
   };
 }

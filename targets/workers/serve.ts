@@ -1,0 +1,40 @@
+import type { App } from "../../src/app.ts";
+import { attach } from "../../src/attach.ts";
+import { configurationError } from "../../src/errors.ts";
+import { answerFailure } from "../../src/failure.ts";
+import type { Runtime } from "../../src/runtime.ts";
+import type { ServeOptions } from "../../src/serve.ts";
+import { type ExecutionContext, lazyBlocks, workerRuntime } from "./host.ts";
+
+/** What a Worker's main module exports as default. */
+export interface WorkerHandlers {
+  fetch(request: Request, env: unknown, context: ExecutionContext): Promise<Response>;
+}
+
+/**
+ * The handlers of a Worker. Throws `ERR_CONFIGURATION`, while the module loads, for an app without `fetch`
+ * and for components that cannot work, so that a bad deployment is refused and not served.
+ */
+export function serve(app: App, options: ServeOptions = {}): WorkerHandlers {
+  const { fetch } = app;
+  if (!fetch) throw configurationError(`app ${app.id} has no fetch: defineApp({ id, fetch: http.fetch })`);
+  const runtime = workerRuntime(app.id, options);
+  return {
+    async fetch(request, env, context) {
+      attach(context, lazyBlocks(runtime, context, request, options.onEvent));
+      try {
+        return await fetch(request, env, context);
+      } catch (error) {
+        return answerFailure(error, options.onEvent);
+      }
+    },
+  };
+}
+
+/**
+ * The building blocks outside `serve`, for the handlers and Durable Objects of a Worker's own.
+ * Use it inside an invocation: Workers allow no I/O elsewhere.
+ */
+export async function open(app: App, options: ServeOptions = {}): Promise<Runtime> {
+  return workerRuntime(app.id, options);
+}

@@ -10,7 +10,11 @@ export interface App {
 
 /** `context` is the platform's execution context on Workers and one of the same shape elsewhere. */
 // biome-ignore lint/suspicious/noExplicitAny: Hono's own fetch takes whatever environment the app declares.
-export type FetchHandler = (request: Request, env?: any, context?: any) => Response | Promise<Response>;
+export type FetchHandler = (
+  request: Request,
+  env?: any,
+  context?: any,
+) => Response | Promise<Response>;
 
 /** Checks an app and gives it back. Throws `ERR_CONFIGURATION` for an id that cannot be part of a key. */
 export function defineApp(app: App): App {
@@ -20,6 +24,8 @@ export function defineApp(app: App): App {
 
 export function checkAppId(id: string): void {
   if (typeof id !== "string" || id === "" || id.includes("||")) {
-    throw configurationError(`an app needs an id without "||", not ${JSON.stringify(id)}: defineApp({ id: "orders" })`);
+    throw configurationError(
+      `an app needs an id without "||", not ${JSON.stringify(id)}: defineApp({ id: "orders" })`,
+    );
   }
 }

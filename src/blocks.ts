@@ -1,5 +1,5 @@
-import type { State } from "./blocks/state-api.ts";
 import type { InferInput, InferOutput, StandardSchema } from "./blocks/schema.ts";
+import type { State } from "./blocks/state/api.ts";
 import type { Call } from "./contracts/host.ts";
 import { ApiError } from "./errors.ts";
 
@@ -43,7 +43,10 @@ export const unbuiltBlocks: object = Object.create(
       block,
       {
         get() {
-          throw new ApiError("ERR_BLOCK_NOT_BUILT", `the building block ${block} is not built yet: there is state`);
+          throw new ApiError(
+            "ERR_BLOCK_NOT_BUILT",
+            `the building block ${block} is not built yet: there is state`,
+          );
         },
       },
     ]),

@@ -5,7 +5,8 @@ import type { Listener } from "./events.ts";
 export function traceFrom(header: (name: string) => string | null | undefined): Trace {
   const trace: { -readonly [K in keyof Trace]: Trace[K] } = {};
   const traceparent = header("traceparent");
-  if (!traceparent || !/^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}/.test(traceparent)) return trace;
+  if (!traceparent || !/^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}/.test(traceparent))
+    return trace;
   trace.traceparent = traceparent;
   const tracestate = header("tracestate");
   if (tracestate) trace.tracestate = tracestate;
@@ -36,5 +37,7 @@ export function pendingWork(onEvent: Listener | undefined) {
 
 /** Turns a rejection into an event, so that it can neither crash a process nor fail an invocation. */
 export function watch(work: Promise<unknown>, onEvent: Listener | undefined): Promise<unknown> {
-  return Promise.resolve(work).catch((error: unknown) => onEvent?.({ type: "waituntil.failed", error }));
+  return Promise.resolve(work).catch((error: unknown) =>
+    onEvent?.({ type: "waituntil.failed", error }),
+  );
 }

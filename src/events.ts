@@ -2,7 +2,11 @@ import type { ErrorCode, ErrorKind } from "./errors.ts";
 
 /** What the runtime reports about itself. No event holds a value, a secret or a setting. */
 export type PillionEvent =
-  | { readonly type: "component.opened"; readonly component: string; readonly componentType: string }
+  | {
+      readonly type: "component.opened";
+      readonly component: string;
+      readonly componentType: string;
+    }
   | { readonly type: "component.closed"; readonly component: string; readonly error?: Error }
   | {
       readonly type: "state.call";
@@ -12,7 +16,12 @@ export type PillionEvent =
       readonly error?: { readonly code: ErrorCode; readonly kind: ErrorKind | undefined };
     }
   /** `update` lost a race and reads again. */
-  | { readonly type: "state.conflict"; readonly component: string; readonly key: string; readonly attempt: number }
+  | {
+      readonly type: "state.conflict";
+      readonly component: string;
+      readonly key: string;
+      readonly attempt: number;
+    }
   /** Work given to `waitUntil` rejected. */
   | { readonly type: "waituntil.failed"; readonly error: unknown }
   /** The app threw where nobody could be told but the caller's status. */

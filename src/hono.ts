@@ -1,12 +1,12 @@
-import { env } from "hono/adapter";
 import type { Context, MiddlewareHandler } from "hono";
+import { env } from "hono/adapter";
+import { attachedTo } from "./attach.ts";
 import type { Blocks } from "./blocks.ts";
 import { traceFrom, watch } from "./call.ts";
 import type { Call } from "./contracts/host.ts";
 import { configurationError } from "./errors.ts";
 import type { Listener } from "./events.ts";
 import { type Components, createRuntime, type Runtime } from "./runtime.ts";
-import { attachedTo } from "./attach.ts";
 import { webHost } from "./web.ts";
 
 /** For `new Hono<PillionEnv>()`: types `c.var.blocks`. */
@@ -47,8 +47,12 @@ export function pillion(options?: PillionOptions): MiddlewareHandler<PillionEnv>
 }
 
 function hostOf(c: Context) {
-  const exports = (contextOf(c) as { exports?: Record<string, unknown> } | undefined)?.exports ?? {};
-  const target = typeof navigator !== "undefined" && navigator.userAgent === "Cloudflare-Workers" ? "workers" : "node";
+  const exports =
+    (contextOf(c) as { exports?: Record<string, unknown> } | undefined)?.exports ?? {};
+  const target =
+    typeof navigator !== "undefined" && navigator.userAgent === "Cloudflare-Workers"
+      ? "workers"
+      : "node";
   return webHost(target, { env: env(c), exports });
 }
 

@@ -1,8 +1,9 @@
 import { checkAppId } from "./app.ts";
-import { type Blocks, unbuiltBlocks } from "./blocks.ts";
 import { prefixOf } from "./blocks/keys.ts";
 import type { StandardSchema } from "./blocks/schema.ts";
-import { createState, type OpenedState } from "./blocks/state.ts";
+import { createState } from "./blocks/state/create.ts";
+import type { OpenedState } from "./blocks/state/handle.ts";
+import { type Blocks, unbuiltBlocks } from "./blocks.ts";
 import { backgroundCall } from "./call.ts";
 import type { Component } from "./contracts/component.ts";
 import type { Call, Host } from "./contracts/host.ts";
@@ -41,7 +42,13 @@ type Phase =
   | { readonly is: "closed" };
 
 /** Throws `ERR_CONFIGURATION` for a component that is malformed, set wrongly or cannot run on this target. */
-export function createRuntime({ id, components = {}, defaults = {}, onEvent, host }: RuntimeOptions): Runtime {
+export function createRuntime({
+  id,
+  components = {},
+  defaults = {},
+  onEvent,
+  host,
+}: RuntimeOptions): Runtime {
   checkAppId(id);
   for (const [name, component] of Object.entries(components)) checkComponent(name, component, host);
 
@@ -76,7 +83,9 @@ export function createRuntime({ id, components = {}, defaults = {}, onEvent, hos
       store = component.open(host, name);
     } catch (cause) {
       if (ApiError.is(cause)) throw cause;
-      const found = ComponentError.is(cause) ? cause.message : `component ${name} did not open: ${messageOf(cause)}`;
+      const found = ComponentError.is(cause)
+        ? cause.message
+        : `component ${name} did not open: ${messageOf(cause)}`;
       throw configurationError(found, { cause });
     }
     const { keyPrefix } = settingsOf(component.fields, component.options, name);
@@ -111,11 +120,15 @@ export function createRuntime({ id, components = {}, defaults = {}, onEvent, hos
         `state store ${name} is not configured: pass components: { ${name}: … }`,
       );
     }
-    return new ApiError("ERR_STATE_STORE_NOT_FOUND", `state store ${name} is not found: there is ${names.join(", ")}`);
+    return new ApiError(
+      "ERR_STATE_STORE_NOT_FOUND",
+      `state store ${name} is not found: there is ${names.join(", ")}`,
+    );
   }
 
   function enter(): void {
-    if (phase.is !== "open") throw new ApiError("ERR_RUNTIME_CLOSED", `the runtime of app ${id} is ${phase.is}`);
+    if (phase.is !== "open")
+      throw new ApiError("ERR_RUNTIME_CLOSED", `the runtime of app ${id} is ${phase.is}`);
     active++;
   }
 
@@ -144,12 +157,17 @@ export function createRuntime({ id, components = {}, defaults = {}, onEvent, hos
 
 function checkComponent(name: string, component: Component, host: Host): void {
   if (typeof component?.type !== "string" || typeof component.open !== "function") {
-    throw configurationError(`component ${name} is not a component: call its factory, as in ${name}: memory.state({})`);
+    throw configurationError(
+      `component ${name} is not a component: call its factory, as in ${name}: memory.state({})`,
+    );
   }
   const block = component.type.slice(0, component.type.indexOf("."));
   if (block !== "state") {
     throw block in unbuiltBlocks
-      ? new ApiError("ERR_BLOCK_NOT_BUILT", `component ${name}: the building block ${block} is not built yet`)
+      ? new ApiError(
+          "ERR_BLOCK_NOT_BUILT",
+          `component ${name}: the building block ${block} is not built yet`,
+        )
       : configurationError(`component ${name}: ${component.type} belongs to no building block`);
   }
   if (!component.runsOn.includes(host.target)) {

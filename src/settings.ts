@@ -23,7 +23,9 @@ export function settingsOf<F extends Fields>(
     const value = options[name] ?? field.default;
     if (value === undefined) {
       if (!field.required) continue;
-      throw configurationError(`component ${component} needs the setting ${name}: ${field.description}`);
+      throw configurationError(
+        `component ${component} needs the setting ${name}: ${field.description}`,
+      );
     }
     settings[name] = check(value, name, field, component);
   }
@@ -40,13 +42,17 @@ function check(value: unknown, name: string, field: Field, component: string): u
   const sound = field.type === "number" ? Number.isFinite(value) : typeof value === field.type;
   if (!sound) throw wrongType(`a ${field.type}`);
   if (field.required && value === "") {
-    throw configurationError(`component ${component}: the setting ${name} is empty: ${field.description}`);
+    throw configurationError(
+      `component ${component}: the setting ${name} is empty: ${field.description}`,
+    );
   }
   return value;
 
   function wrongType(wanted: string) {
     const shown = field.sensitive ? typeof value : `${typeof value} ${JSON.stringify(value)}`;
-    return configurationError(`component ${component}: the setting ${name} must be ${wanted}, not ${shown}`);
+    return configurationError(
+      `component ${component}: the setting ${name} must be ${wanted}, not ${shown}`,
+    );
   }
 }
 
@@ -54,7 +60,8 @@ const units: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 
 
 /** A bare number means seconds in Dapr's metadata; text is a Go duration. */
 function toMilliseconds(value: unknown): number | undefined {
-  if (typeof value === "number") return value >= 0 && Number.isFinite(value) ? value * 1000 : undefined;
+  if (typeof value === "number")
+    return value >= 0 && Number.isFinite(value) ? value * 1000 : undefined;
   if (typeof value !== "string") return undefined;
   if (/^\d+$/.test(value)) return Number(value) * 1000;
   if (!/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(value)) return undefined;

@@ -16,7 +16,9 @@ export function virtualClock(start = Date.now()): VirtualClock {
         if (signal?.aborted) return reject(signal.reason);
         const sleeper = { at: now + ms, wake: resolve };
         sleepers.add(sleeper);
-        signal?.addEventListener("abort", () => sleepers.delete(sleeper) && reject(signal.reason), { once: true });
+        signal?.addEventListener("abort", () => sleepers.delete(sleeper) && reject(signal.reason), {
+          once: true,
+        });
       });
     },
     advance(ms) {

@@ -1,8 +1,26 @@
-import type { Call, Clock, Hash, Host, Random, ServiceRequest, ServiceResponse, Target } from "./contracts/host.ts";
+import type {
+  Call,
+  Clock,
+  Hash,
+  Host,
+  Random,
+  ServiceRequest,
+  ServiceResponse,
+  Target,
+} from "./contracts/host.ts";
 
 /** A host made of web standards alone. Targets replace the parts for which their platform has better. */
 export function webHost(target: Target, ports: Partial<Host> = {}): Host {
-  return { target, env: {}, exports: {}, clock: systemClock, random: systemRandom, hash: webHash, send, ...ports };
+  return {
+    target,
+    env: {},
+    exports: {},
+    clock: systemClock,
+    random: systemRandom,
+    hash: webHash,
+    send,
+    ...ports,
+  };
 }
 
 export const systemClock: Clock = {
@@ -31,7 +49,9 @@ const webHash: Hash = {
   },
   async hmac(key, data) {
     const algorithm = { name: "HMAC", hash: "SHA-256" };
-    const imported = await crypto.subtle.importKey("raw", key as BufferSource, algorithm, false, ["sign"]);
+    const imported = await crypto.subtle.importKey("raw", key as BufferSource, algorithm, false, [
+      "sign",
+    ]);
     return new Uint8Array(await crypto.subtle.sign("HMAC", imported, data as BufferSource));
   },
 };

@@ -28,9 +28,15 @@ export function prefixOf(
 /** Throws `ERR_MALFORMED_REQUEST` for a key that would be another key once its prefix is before it. */
 export function checkKey(key: string, what = "key"): void {
   if (typeof key !== "string" || key === "") {
-    throw new ApiError("ERR_MALFORMED_REQUEST", `input ${what} must be a string that is not empty`, { kind: "invalid" });
+    throw new ApiError(
+      "ERR_MALFORMED_REQUEST",
+      `input ${what} must be a string that is not empty`,
+      { kind: "invalid" },
+    );
   }
   if (key.includes(SEPARATOR)) {
-    throw new ApiError("ERR_MALFORMED_REQUEST", `input ${what} '${key}' can't contain '||'`, { kind: "invalid" });
+    throw new ApiError("ERR_MALFORMED_REQUEST", `input ${what} '${key}' can't contain '||'`, {
+      kind: "invalid",
+    });
   }
 }

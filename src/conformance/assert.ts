@@ -22,7 +22,8 @@ export async function rejection(work: Promise<unknown>, what: string): Promise<E
 
 function show(value: unknown): string {
   if (value instanceof Uint8Array) return `bytes ${[...value].join(" ")}`;
-  if (value === undefined || typeof value !== "object" || value === null) return JSON.stringify(value) ?? String(value);
+  if (value === undefined || typeof value !== "object" || value === null)
+    return JSON.stringify(value) ?? String(value);
   if (value instanceof Date) return value.toISOString();
   const entries = Object.entries(value).filter(([, member]) => member !== undefined);
   if (Array.isArray(value)) return `[${value.map(show).join(",")}]`;

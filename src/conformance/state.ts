@@ -1,4 +1,4 @@
-import type { State } from "../blocks/state-api.ts";
+import type { State } from "../blocks/state/api.ts";
 import type { StateFeature } from "../contracts/state.ts";
 import { ApiError, type ErrorCode, type ErrorKind } from "../errors.ts";
 import { equal, ok, rejection } from "./assert.ts";
@@ -29,7 +29,21 @@ export interface StateCase {
 export const stateCases = {
   "JSON values of every shape come back equal": {
     async run({ state, key }) {
-      const values = [123, -1.5e-9, true, false, null, "", "plain", '{"json":"text"}', "üñí ✓ 🐎", {}, [], { a: { b: [1, { c: null }] } }, { n: 9007199254740991 }];
+      const values = [
+        123,
+        -1.5e-9,
+        true,
+        false,
+        null,
+        "",
+        "plain",
+        '{"json":"text"}',
+        "üñí ✓ 🐎",
+        {},
+        [],
+        { a: { b: [1, { c: null }] } },
+        { n: 9007199254740991 },
+      ];
       for (const [index, value] of values.entries()) {
         await state.set(key(`shape-${index}`), value);
         equal(await state.get(key(`shape-${index}`)), value, `value ${index}`);
@@ -73,7 +87,22 @@ export const stateCases = {
   },
   "keys are told apart by case, spaces, slashes, percent signs and quotes": {
     async run({ state, key }) {
-      const names = ["a", "A", "a b", "a/b", "a%2Fb", "a'b", 'a"b', "a\\b", "a|b", "ä", "a_b", "a%b", "' OR 1=1 --", "__proto__"];
+      const names = [
+        "a",
+        "A",
+        "a b",
+        "a/b",
+        "a%2Fb",
+        "a'b",
+        'a"b',
+        "a\\b",
+        "a|b",
+        "ä",
+        "a_b",
+        "a%b",
+        "' OR 1=1 --",
+        "__proto__",
+      ];
       for (const name of names) await state.set(key(name), name);
       for (const name of names) equal(await state.get(key(name)), name, `key ${name}`);
       await state.delete(key("' OR 1=1 --"));
@@ -94,7 +123,16 @@ export const stateCases = {
       await state.set(key("a"), 1);
       await state.set(key("c"), 3);
       const items = await state.getBulk([key("c"), key("b"), key("a"), key("c")]);
-      equal(items.map((item) => [item.key, item.value]), [[key("c"), 3], [key("b"), undefined], [key("a"), 1], [key("c"), 3]], "entries");
+      equal(
+        items.map((item) => [item.key, item.value]),
+        [
+          [key("c"), 3],
+          [key("b"), undefined],
+          [key("a"), 1],
+          [key("c"), 3],
+        ],
+        "entries",
+      );
       equal(await state.getBulk([]), [], "no keys");
     },
   },
@@ -103,7 +141,11 @@ export const stateCases = {
       const keys = Array.from({ length: 250 }, (_, index) => key(`many-${index}`));
       await state.setBulk(keys.map((name, index) => ({ key: name, value: index })));
       const items = await state.getBulk(keys, { parallelism: 50 });
-      equal(items.map(({ value }) => value), keys.map((_, index) => index), "values");
+      equal(
+        items.map(({ value }) => value),
+        keys.map((_, index) => index),
+        "values",
+      );
     },
   },
   "bulk set and bulk delete reach every key": {
@@ -112,7 +154,11 @@ export const stateCases = {
       await state.setBulk(keys.map((name) => ({ key: name, value: name })));
       for (const name of keys) equal(await state.get(name), name, name);
       await state.deleteBulk(keys.slice(0, 2));
-      equal((await state.getBulk(keys)).map(({ value }) => value !== undefined), [false, false, true, true, true, true, true], "after delete");
+      equal(
+        (await state.getBulk(keys)).map(({ value }) => value !== undefined),
+        [false, false, true, true, true, true, true],
+        "after delete",
+      );
     },
   },
   "a key that cannot be is refused and nothing is written": {
@@ -122,8 +168,17 @@ export const stateCases = {
         await refused(state.get(bad), "ERR_MALFORMED_REQUEST", "invalid");
         await refused(state.delete(bad), "ERR_MALFORMED_REQUEST", "invalid");
       }
-      const error = await rejection(state.setBulk([{ key: key("good"), value: 1 }, { key: "a||b", value: 2 }]), "bulk set");
-      ok(ApiError.is(error) && error.failures.length === 1 && error.failures[0]?.key === "a||b", "the failure names the bad key");
+      const error = await rejection(
+        state.setBulk([
+          { key: key("good"), value: 1 },
+          { key: "a||b", value: 2 },
+        ]),
+        "bulk set",
+      );
+      ok(
+        ApiError.is(error) && error.failures.length === 1 && error.failures[0]?.key === "a||b",
+        "the failure names the bad key",
+      );
     },
   },
   "a value that is not JSON is refused and nothing is written": {
@@ -131,7 +186,15 @@ export const stateCases = {
       await state.set(key("k"), "before");
       const circular: Record<string, unknown> = {};
       circular.self = circular;
-      for (const bad of [undefined, () => 1, Symbol("s"), 10n, circular, Number.NaN, Number.POSITIVE_INFINITY]) {
+      for (const bad of [
+        undefined,
+        () => 1,
+        Symbol("s"),
+        10n,
+        circular,
+        Number.NaN,
+        Number.POSITIVE_INFINITY,
+      ]) {
         await refused(state.set(key("k"), bad), "ERR_STATE_SAVE", "invalid");
       }
       equal(await state.get(key("k")), "before", "the item");
@@ -139,9 +202,21 @@ export const stateCases = {
   },
   "options that cannot be are refused and nothing is written": {
     async run({ state, key }) {
-      const bad = [{ concurrency: "maybe" }, { consistency: "some" }, { ttlInSeconds: 1.5 }, { ttlInSeconds: -2 }, { ttlInSeconds: 2 ** 31 }, { ttlInSeconds: "foo" }];
-      for (const options of bad) await refused(state.set(key("k"), 1, options as never), "ERR_MALFORMED_REQUEST", "invalid");
-      await refused(state.get(key("k"), { consistency: "some" } as never), "ERR_MALFORMED_REQUEST", "invalid");
+      const bad = [
+        { concurrency: "maybe" },
+        { consistency: "some" },
+        { ttlInSeconds: 1.5 },
+        { ttlInSeconds: -2 },
+        { ttlInSeconds: 2 ** 31 },
+        { ttlInSeconds: "foo" },
+      ];
+      for (const options of bad)
+        await refused(state.set(key("k"), 1, options as never), "ERR_MALFORMED_REQUEST", "invalid");
+      await refused(
+        state.get(key("k"), { consistency: "some" } as never),
+        "ERR_MALFORMED_REQUEST",
+        "invalid",
+      );
       equal(await state.get(key("k")), undefined, "the item");
     },
   },
@@ -202,7 +277,12 @@ export const stateCases = {
     async run({ state, key }) {
       await state.set(key("k"), 1);
       await refused(state.set(key("k"), 2, { etag: "" }), "ERR_STATE_SAVE", "etag-invalid", 400);
-      await refused(state.set(key("k"), 2, { etag: "", concurrency: "first-write" }), "ERR_STATE_SAVE", "etag-invalid", 400);
+      await refused(
+        state.set(key("k"), 2, { etag: "", concurrency: "first-write" }),
+        "ERR_STATE_SAVE",
+        "etag-invalid",
+        400,
+      );
       await refused(state.delete(key("k"), { etag: "" }), "ERR_STATE_DELETE", "etag-invalid", 400);
       equal(await state.get(key("k")), 1, "the item");
     },
@@ -211,9 +291,19 @@ export const stateCases = {
     needs: "ETAG",
     async run({ state, key }) {
       const etag = await state.set(key("k"), 1, { concurrency: "first-write" });
-      await refused(state.set(key("k"), 2, { concurrency: "first-write" }), "ERR_STATE_SAVE", "etag-mismatch", 409);
+      await refused(
+        state.set(key("k"), 2, { concurrency: "first-write" }),
+        "ERR_STATE_SAVE",
+        "etag-mismatch",
+        409,
+      );
       await state.set(key("k"), 3, { concurrency: "first-write", etag });
-      await refused(state.set(key("k"), 4, { concurrency: "first-write", etag }), "ERR_STATE_SAVE", "etag-mismatch", 409);
+      await refused(
+        state.set(key("k"), 4, { concurrency: "first-write", etag }),
+        "ERR_STATE_SAVE",
+        "etag-mismatch",
+        409,
+      );
       equal(await state.get(key("k")), 3, "the item");
       await state.delete(key("k"));
       await state.set(key("k"), 5, { concurrency: "first-write" });
@@ -231,7 +321,12 @@ export const stateCases = {
     async run({ state, key }) {
       const stale = await state.set(key("k"), 1);
       const etag = await state.set(key("k"), 2);
-      await refused(state.delete(key("k"), { etag: stale }), "ERR_STATE_DELETE", "etag-mismatch", 409);
+      await refused(
+        state.delete(key("k"), { etag: stale }),
+        "ERR_STATE_DELETE",
+        "etag-mismatch",
+        409,
+      );
       equal(await state.get(key("k")), 2, "the item after the mismatch");
       await state.delete(key("k"), { etag });
       equal(await state.get(key("k")), undefined, "the item after the delete");
@@ -243,12 +338,28 @@ export const stateCases = {
     async run({ state, key }) {
       const stale = await state.set(key("a"), 1);
       const etag = await state.set(key("a"), 2);
-      const items = [{ key: key("a"), value: 3, etag: stale }, { key: key("b"), value: 3 }];
+      const items = [
+        { key: key("a"), value: 3, etag: stale },
+        { key: key("b"), value: 3 },
+      ];
       const error = await refused(state.setBulk(items), "ERR_STATE_SAVE", "etag-mismatch", 409);
-      equal(error.failures.map((failure) => [failure.key, failure.error.kind]), [[key("a"), "etag-mismatch"]], "failures");
+      equal(
+        error.failures.map((failure) => [failure.key, failure.error.kind]),
+        [[key("a"), "etag-mismatch"]],
+        "failures",
+      );
       equal([await state.get(key("a")), await state.get(key("b"))], [2, 3], "the items");
-      const gone = await refused(state.deleteBulk([{ key: key("a"), etag: stale }, key("b")]), "ERR_STATE_DELETE", "etag-mismatch", 409);
-      equal(gone.failures.map((failure) => failure.key), [key("a")], "failures");
+      const gone = await refused(
+        state.deleteBulk([{ key: key("a"), etag: stale }, key("b")]),
+        "ERR_STATE_DELETE",
+        "etag-mismatch",
+        409,
+      );
+      equal(
+        gone.failures.map((failure) => failure.key),
+        [key("a")],
+        "failures",
+      );
       equal([await state.get(key("a")), await state.get(key("b"))], [2, undefined], "the items");
       await state.deleteBulk([{ key: key("a"), etag }]);
       equal(await state.get(key("a")), undefined, "after the delete under its ETag");
@@ -258,9 +369,13 @@ export const stateCases = {
     needs: "ETAG",
     async run({ state, key }) {
       const outcomes = await Promise.allSettled(
-        Array.from({ length: 16 }, (_, index) => state.set(key("race"), index, { concurrency: "first-write" })),
+        Array.from({ length: 16 }, (_, index) =>
+          state.set(key("race"), index, { concurrency: "first-write" }),
+        ),
       );
-      const winners = outcomes.flatMap(({ status }, index) => (status === "fulfilled" ? [index] : []));
+      const winners = outcomes.flatMap(({ status }, index) =>
+        status === "fulfilled" ? [index] : [],
+      );
       equal(winners.length, 1, "winners");
       equal(await state.get(key("race")), winners[0], "the item");
     },
@@ -268,7 +383,11 @@ export const stateCases = {
   "16 updates at once lose nothing": {
     needs: "ETAG",
     async run({ state, key }) {
-      await Promise.all(Array.from({ length: 16 }, () => state.update(key("n"), (value: unknown) => ((value as number) ?? 0) + 1)));
+      await Promise.all(
+        Array.from({ length: 16 }, () =>
+          state.update(key("n"), (value: unknown) => ((value as number) ?? 0) + 1),
+        ),
+      );
       equal(await state.get(key("n")), 16, "the counter");
     },
   },
@@ -283,10 +402,26 @@ export const stateCases = {
   "ETags and first-write are refused": {
     lacks: "ETAG",
     async run({ state, key }) {
-      await refused(state.set(key("k"), 1, { etag: "1" }), "ERR_STATE_STORE_NOT_SUPPORTED", "unsupported");
-      await refused(state.set(key("k"), 1, { concurrency: "first-write" }), "ERR_STATE_STORE_NOT_SUPPORTED", "unsupported");
-      await refused(state.delete(key("k"), { etag: "1" }), "ERR_STATE_STORE_NOT_SUPPORTED", "unsupported");
-      await refused(state.update(key("k"), () => 1), "ERR_STATE_STORE_NOT_SUPPORTED", "unsupported");
+      await refused(
+        state.set(key("k"), 1, { etag: "1" }),
+        "ERR_STATE_STORE_NOT_SUPPORTED",
+        "unsupported",
+      );
+      await refused(
+        state.set(key("k"), 1, { concurrency: "first-write" }),
+        "ERR_STATE_STORE_NOT_SUPPORTED",
+        "unsupported",
+      );
+      await refused(
+        state.delete(key("k"), { etag: "1" }),
+        "ERR_STATE_STORE_NOT_SUPPORTED",
+        "unsupported",
+      );
+      await refused(
+        state.update(key("k"), () => 1),
+        "ERR_STATE_STORE_NOT_SUPPORTED",
+        "unsupported",
+      );
       equal(await state.get(key("k")), undefined, "the item");
     },
   },
@@ -301,7 +436,11 @@ export const stateCases = {
         { operation: "delete", key: key("old") },
         { operation: "delete", key: key("never") },
       ]);
-      equal([await state.get(key("a")), await state.get(key("b")), await state.get(key("old"))], [{ n: 1 }, new Uint8Array([7]), undefined], "the items");
+      equal(
+        [await state.get(key("a")), await state.get(key("b")), await state.get(key("old"))],
+        [{ n: 1 }, new Uint8Array([7]), undefined],
+        "the items",
+      );
       await state.transaction([]);
     },
   },
@@ -316,7 +455,11 @@ export const stateCases = {
         { operation: "upsert", key: key("3"), value: 1 },
         { operation: "upsert", key: key("3"), value: 2 },
       ]);
-      equal([await state.get(key("1")), await state.get(key("2")), await state.get(key("3"))], [undefined, undefined, 2], "the items");
+      equal(
+        [await state.get(key("1")), await state.get(key("2")), await state.get(key("3"))],
+        [undefined, undefined, 2],
+        "the items",
+      );
     },
   },
   "a transaction with one stale ETag writes nothing": {
@@ -331,14 +474,22 @@ export const stateCases = {
         { operation: "delete", key: key("a"), etag: stale },
       ] as const) {
         const error = await refused(
-          state.transaction([{ operation: "upsert", key: key("b"), value: 1 }, { operation: "delete", key: key("c") }, guard]),
+          state.transaction([
+            { operation: "upsert", key: key("b"), value: 1 },
+            { operation: "delete", key: key("c") },
+            guard,
+          ]),
           "ERR_STATE_TRANSACTION",
           "etag-mismatch",
           500,
         );
         ok(error.message.includes(key("a")), `the message names the key: ${error.message}`);
       }
-      equal([await state.get(key("a")), await state.get(key("b")), await state.get(key("c"))], [2, undefined, "kept"], "the items");
+      equal(
+        [await state.get(key("a")), await state.get(key("b")), await state.get(key("c"))],
+        [2, undefined, "kept"],
+        "the items",
+      );
     },
   },
   "a transaction under current ETags commits": {
@@ -350,8 +501,17 @@ export const stateCases = {
         { operation: "delete", key: key("b"), etag: b },
         { operation: "upsert", key: key("c"), value: 2, concurrency: "first-write" },
       ]);
-      equal([await state.get(key("a")), await state.get(key("b")), await state.get(key("c"))], [2, undefined, 2], "the items");
-      await refused(state.transaction([{ operation: "upsert", key: key("a"), value: 3, etag: a }]), "ERR_STATE_TRANSACTION", "etag-mismatch", 500);
+      equal(
+        [await state.get(key("a")), await state.get(key("b")), await state.get(key("c"))],
+        [2, undefined, 2],
+        "the items",
+      );
+      await refused(
+        state.transaction([{ operation: "upsert", key: key("a"), value: 3, etag: a }]),
+        "ERR_STATE_TRANSACTION",
+        "etag-mismatch",
+        500,
+      );
     },
   },
   "a transaction of 100 operations commits": {
@@ -374,14 +534,22 @@ export const stateCases = {
       ]) {
         await refused(state.transaction([good, bad as never]), "ERR_MALFORMED_REQUEST", "invalid");
       }
-      await refused(state.transaction([good, { operation: "upsert", key: key("k"), value: undefined }]), "ERR_STATE_TRANSACTION", "invalid");
+      await refused(
+        state.transaction([good, { operation: "upsert", key: key("k"), value: undefined }]),
+        "ERR_STATE_TRANSACTION",
+        "invalid",
+      );
       equal(await state.get(key("good")), undefined, "the good operation's item");
     },
   },
   "transactions are refused": {
     lacks: "TRANSACTIONAL",
     async run({ state, key }) {
-      await refused(state.transaction([{ operation: "upsert", key: key("k"), value: 1 }]), "ERR_STATE_STORE_NOT_SUPPORTED", "unsupported");
+      await refused(
+        state.transaction([{ operation: "upsert", key: key("k"), value: 1 }]),
+        "ERR_STATE_STORE_NOT_SUPPORTED",
+        "unsupported",
+      );
       equal(await state.get(key("k")), undefined, "the item");
     },
   },
@@ -393,9 +561,16 @@ export const stateCases = {
       await state.set(key("k"), 1, { ttlInSeconds: 2 });
       const item = await state.getItem(key("k"));
       const expires = item?.ttlExpireTime?.getTime() ?? 0;
-      ok(expires >= before + 2000 && expires <= now() + 3000, `it ends 2 to 3 s from ${before}, not at ${expires}`);
+      ok(
+        expires >= before + 2000 && expires <= now() + 3000,
+        `it ends 2 to 3 s from ${before}, not at ${expires}`,
+      );
       equal(expires % 1000, 0, "whole seconds");
-      equal((await state.getBulk([key("k")]))[0]?.ttlExpireTime, item?.ttlExpireTime, "the bulk item's");
+      equal(
+        (await state.getBulk([key("k")]))[0]?.ttlExpireTime,
+        item?.ttlExpireTime,
+        "the bulk item's",
+      );
       await pass(3000);
       equal(await state.get(key("k")), undefined, "get");
       equal(await state.getItem(key("k")), undefined, "getItem");
@@ -418,7 +593,9 @@ export const stateCases = {
       await state.set(key("b"), 1, { ttlInSeconds: 1 });
       await state.set(key("b"), 2, { ttlInSeconds: -1 });
       await state.set(key("c"), 1, { ttlInSeconds: 1 });
-      await state.transaction?.([{ operation: "upsert", key: key("c"), value: 2 }]).catch(ignoreUnsupported);
+      await state
+        .transaction?.([{ operation: "upsert", key: key("c"), value: 2 }])
+        .catch(ignoreUnsupported);
       equal((await state.getItem(key("a")))?.ttlExpireTime, undefined, "no expiry");
       await pass(2000);
       equal([await state.get(key("a")), await state.get(key("b"))], [2, 2], "the items");
@@ -450,7 +627,9 @@ export const stateCases = {
     needs: "TTL",
     async run({ state, key, pass }) {
       try {
-        await state.transaction([{ operation: "upsert", key: key("k"), value: 1, ttlInSeconds: 1 }]);
+        await state.transaction([
+          { operation: "upsert", key: key("k"), value: 1, ttlInSeconds: 1 },
+        ]);
       } catch (error) {
         return ignoreUnsupported(error);
       }
@@ -476,7 +655,11 @@ export const stateCases = {
   "a time to live is refused": {
     lacks: "TTL",
     async run({ state, key }) {
-      await refused(state.set(key("k"), 1, { ttlInSeconds: 60 }), "ERR_STATE_STORE_NOT_SUPPORTED", "unsupported");
+      await refused(
+        state.set(key("k"), 1, { ttlInSeconds: 60 }),
+        "ERR_STATE_STORE_NOT_SUPPORTED",
+        "unsupported",
+      );
       equal(await state.get(key("k")), undefined, "the item");
     },
   },
@@ -484,7 +667,9 @@ export const stateCases = {
   "keys are listed by prefix, page by page, each once": {
     needs: "LIST",
     async run({ state, key }) {
-      const keys = Array.from({ length: 25 }, (_, index) => key(`list-${String(index).padStart(2, "0")}`));
+      const keys = Array.from({ length: 25 }, (_, index) =>
+        key(`list-${String(index).padStart(2, "0")}`),
+      );
       await state.setBulk(keys.map((name) => ({ key: name, value: 1 })));
       await state.set(key("other"), 1);
       for (const limit of [25, 7, 1000]) {
@@ -499,7 +684,12 @@ export const stateCases = {
     needs: "LIST",
     async run({ state, key }) {
       for (const name of ["p%x", "p_x", "pyx", "P%x", "p\\x"]) await state.set(key(name), 1);
-      for (const [prefix, wanted] of [["p%", ["p%x"]], ["p_", ["p_x"]], ["p\\", ["p\\x"]], ["P", ["P%x"]]] as const) {
+      for (const [prefix, wanted] of [
+        ["p%", ["p%x"]],
+        ["p_", ["p_x"]],
+        ["p\\", ["p\\x"]],
+        ["P", ["P%x"]],
+      ] as const) {
         const { keys } = await state.list({ prefix: key(prefix) });
         equal(keys, wanted.map(key), `prefix ${prefix}`);
       }
@@ -534,7 +724,8 @@ export const stateCases = {
   "a page that cannot be is refused": {
     needs: "LIST",
     async run({ state }) {
-      for (const limit of [0, -1, 1.5, 1001]) await refused(state.list({ limit }), "ERR_MALFORMED_REQUEST", "invalid");
+      for (const limit of [0, -1, 1.5, 1001])
+        await refused(state.list({ limit }), "ERR_MALFORMED_REQUEST", "invalid");
       await refused(state.list({ prefix: "a||b" }), "ERR_MALFORMED_REQUEST", "invalid");
     },
   },
@@ -553,7 +744,10 @@ export const stateCases = {
       const bytes = new Uint8Array(100_000).map((_, index) => index % 251);
       await state.set(key("bytes"), bytes);
       const back = await state.get<Uint8Array>(key("bytes"));
-      ok(back?.length === bytes.length && bytes.every((byte, index) => back[index] === byte), "bytes");
+      ok(
+        back?.length === bytes.length && bytes.every((byte, index) => back[index] === byte),
+        "bytes",
+      );
     },
   },
 } as const satisfies Record<string, StateCase>;
@@ -573,7 +767,12 @@ async function listAll(state: State, prefix: string, limit: number, cursor?: str
   return { seen, pages };
 }
 
-async function refused(work: Promise<unknown>, code: ErrorCode, kind: ErrorKind, status?: number): Promise<ApiError> {
+async function refused(
+  work: Promise<unknown>,
+  code: ErrorCode,
+  kind: ErrorKind,
+  status?: number,
+): Promise<ApiError> {
   const error = await rejection(work, `${code} (${kind})`);
   ok(ApiError.is(error), `an ApiError, not ${error}`);
   equal([error.code, error.kind], [code, kind], error.message);
@@ -584,7 +783,10 @@ async function refused(work: Promise<unknown>, code: ErrorCode, kind: ErrorKind,
 /** Stores may find a foreign ETag malformed or merely another's; both change nothing. */
 async function etagRefused(work: Promise<unknown>, code: ErrorCode): Promise<void> {
   const error = await rejection(work, code);
-  ok(ApiError.is(error, "etag-mismatch") || ApiError.is(error, "etag-invalid"), `an etag error, not ${error}`);
+  ok(
+    ApiError.is(error, "etag-mismatch") || ApiError.is(error, "etag-invalid"),
+    `an etag error, not ${error}`,
+  );
   equal(error.code, code, error.message);
 }
 

@@ -54,15 +54,21 @@ type RequiredNames<F extends Fields> = {
 }[keyof F];
 
 type FilledNames<F extends Fields> = {
-  [K in keyof F]: F[K] extends { required: true } | { default: string | number | boolean } ? K : never;
+  [K in keyof F]: F[K] extends { required: true } | { default: string | number | boolean }
+    ? K
+    : never;
 }[keyof F];
 
 /** What the user writes. */
-export type Options<F extends Fields> = { readonly [K in RequiredNames<F>]: OptionTypes[F[K]["type"]] } & {
+export type Options<F extends Fields> = {
+  readonly [K in RequiredNames<F>]: OptionTypes[F[K]["type"]];
+} & {
   readonly [K in Exclude<keyof F, RequiredNames<F>>]?: OptionTypes[F[K]["type"]] | undefined;
 };
 
 /** What the component gets: the user's options, checked, with the defaults filled in. */
-export type Settings<F extends Fields> = { readonly [K in FilledNames<F>]: FieldTypes[F[K]["type"]] } & {
+export type Settings<F extends Fields> = {
+  readonly [K in FilledNames<F>]: FieldTypes[F[K]["type"]];
+} & {
   readonly [K in Exclude<keyof F, FilledNames<F>>]: FieldTypes[F[K]["type"]] | undefined;
 };

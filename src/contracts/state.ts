@@ -33,7 +33,11 @@ export interface DeleteOptions {
 }
 
 export type StateOperation =
-  | ({ readonly operation: "upsert"; readonly key: string; readonly value: StoredValue } & SetOptions)
+  | ({
+      readonly operation: "upsert";
+      readonly key: string;
+      readonly value: StoredValue;
+    } & SetOptions)
   | ({ readonly operation: "delete"; readonly key: string } & DeleteOptions);
 
 export interface KeyPage {
@@ -64,7 +68,12 @@ export interface StateStore {
    * MUST compare and write in one step, and MUST throw `ComponentError` "etag-mismatch" when
    * `when` does not hold. Resolves to the new ETag, where the store has ETags.
    */
-  set(key: string, value: StoredValue, options: SetOptions, call: Call): Promise<string | undefined>;
+  set(
+    key: string,
+    value: StoredValue,
+    options: SetOptions,
+    call: Call,
+  ): Promise<string | undefined>;
 
   /** MUST succeed when the key is absent and no ETag is given; with one, absent is a mismatch. */
   delete(key: string, options: DeleteOptions, call: Call): Promise<void>;

@@ -1,4 +1,4 @@
-import type { ApiError } from "../errors.ts";
+import type { ApiError } from "../../errors.ts";
 
 /** How a write treats what is already there. */
 export type Concurrency = "first-write" | "last-write";
@@ -46,9 +46,21 @@ export interface BulkOptions {
 export type BulkItem<V> =
   | Item<V>
   /** There is no item. */
-  | { readonly key: string; readonly value?: undefined; readonly etag?: undefined; readonly ttlExpireTime?: undefined; readonly error?: undefined }
+  | {
+      readonly key: string;
+      readonly value?: undefined;
+      readonly etag?: undefined;
+      readonly ttlExpireTime?: undefined;
+      readonly error?: undefined;
+    }
   /** The item could not be read; the others were. */
-  | { readonly key: string; readonly value?: undefined; readonly etag?: undefined; readonly ttlExpireTime?: undefined; readonly error: ApiError };
+  | {
+      readonly key: string;
+      readonly value?: undefined;
+      readonly etag?: undefined;
+      readonly ttlExpireTime?: undefined;
+      readonly error: ApiError;
+    };
 
 export type Operation<V> =
   | ({ readonly operation: "upsert"; readonly key: string; readonly value: V } & WriteOptions)
@@ -69,15 +81,24 @@ export interface State<In = unknown, Out = In> {
   /** Value, ETag and expiry, or undefined when there is no item. */
   getItem<T = Out>(key: string, options?: GetOptions): Promise<Item<T> | undefined>;
   /** One entry per key, in their order. */
-  getBulk<T = Out>(keys: readonly string[], options?: GetOptions & BulkOptions): Promise<BulkItem<T>[]>;
+  getBulk<T = Out>(
+    keys: readonly string[],
+    options?: GetOptions & BulkOptions,
+  ): Promise<BulkItem<T>[]>;
   /** Resolves to the new ETag, where the store has ETags. */
   set(key: string, value: In, options?: WriteOptions): Promise<string | undefined>;
   /** Not atomic: throws one error whose `failures` name the keys that were not written, after trying all. */
-  setBulk(items: readonly ({ readonly key: string; readonly value: In } & WriteOptions)[], options?: BulkOptions): Promise<void>;
+  setBulk(
+    items: readonly ({ readonly key: string; readonly value: In } & WriteOptions)[],
+    options?: BulkOptions,
+  ): Promise<void>;
   /** Deleting what is not there succeeds, unless an ETag is given. */
   delete(key: string, options?: { readonly etag?: string | undefined }): Promise<void>;
   /** Not atomic, as `setBulk`. */
-  deleteBulk(items: readonly (string | { readonly key: string; readonly etag?: string | undefined })[], options?: BulkOptions): Promise<void>;
+  deleteBulk(
+    items: readonly (string | { readonly key: string; readonly etag?: string | undefined })[],
+    options?: BulkOptions,
+  ): Promise<void>;
   /** All or none, as if one after the other. Every failure is `ERR_STATE_TRANSACTION`. */
   transaction(operations: readonly Operation<In>[]): Promise<void>;
   /**
@@ -85,9 +106,18 @@ export interface State<In = unknown, Out = In> {
    * it starts again, so `change` may run several times. Returning undefined writes nothing.
    * Resolves to what is stored afterwards.
    */
-  update(key: string, change: (value: Out | undefined, item: Item<Out> | undefined) => In | undefined | Promise<In | undefined>, options?: UpdateOptions): Promise<In | Out | undefined>;
+  update(
+    key: string,
+    change: (
+      value: Out | undefined,
+      item: Item<Out> | undefined,
+    ) => In | undefined | Promise<In | undefined>,
+    options?: UpdateOptions,
+  ): Promise<In | Out | undefined>;
   /** Keys page by page, in the store's own order. Refused by stores without `LIST`. */
-  list(options?: ListOptions): Promise<{ readonly keys: string[]; readonly cursor: string | undefined }>;
+  list(
+    options?: ListOptions,
+  ): Promise<{ readonly keys: string[]; readonly cursor: string | undefined }>;
   /** The platform's own client. */
   native<T = unknown>(): T;
 }

@@ -1,5 +1,5 @@
-import type { StoredValue } from "../contracts/state.ts";
-import { ComponentError, messageOf } from "../errors.ts";
+import type { StoredValue } from "../../contracts/state.ts";
+import { ComponentError, messageOf } from "../../errors.ts";
 
 export function encodeValue(value: unknown, key: string): StoredValue {
   if (value instanceof Uint8Array) return { bytes: value };
@@ -10,7 +10,8 @@ export function encodeValue(value: unknown, key: string): StoredValue {
   } catch (cause) {
     throw notJson(messageOf(cause));
   }
-  if (json === undefined) throw notJson(typeof value === "number" ? String(value) : `it is ${typeof value}`);
+  if (json === undefined)
+    throw notJson(typeof value === "number" ? String(value) : `it is ${typeof value}`);
   return { json };
 
   function notJson(why: string): ComponentError {
@@ -23,6 +24,10 @@ export function decodeValue(value: StoredValue, key: string): unknown {
   try {
     return JSON.parse(value.json);
   } catch (cause) {
-    throw new ComponentError("invalid", `the stored value of ${key} is not JSON: ${messageOf(cause)}`, { cause });
+    throw new ComponentError(
+      "invalid",
+      `the stored value of ${key} is not JSON: ${messageOf(cause)}`,
+      { cause },
+    );
   }
 }

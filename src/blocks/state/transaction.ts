@@ -1,5 +1,5 @@
-import type { StateOperation } from "../contracts/state.ts";
-import { ApiError } from "../errors.ts";
+import type { StateOperation } from "../../contracts/state.ts";
+import { ApiError } from "../../errors.ts";
 
 /**
  * One operation per key with the effect of all in turn: services such as DynamoDB refuse two on one item.
@@ -37,7 +37,11 @@ function withCondition(operation: StateOperation, condition: Condition): StateOp
   if (operation.operation === "upsert") return { ...operation, when: condition };
   if (condition === "absent") {
     // Insert and then delete: what must hold is that there was nothing, and nothing is what remains.
-    throw new ApiError("ERR_MALFORMED_REQUEST", `a transaction inserts and deletes the same key: ${operation.key}`, { kind: "invalid" });
+    throw new ApiError(
+      "ERR_MALFORMED_REQUEST",
+      `a transaction inserts and deletes the same key: ${operation.key}`,
+      { kind: "invalid" },
+    );
   }
   return { ...operation, etag: condition?.etag };
 }

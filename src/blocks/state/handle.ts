@@ -1,0 +1,92 @@
+import type { Call, Clock, Random } from "../../contracts/host.ts";
+import type { StateFeature, StateStore, StoredItem } from "../../contracts/state.ts";
+import { ApiError, ComponentError } from "../../errors.ts";
+import type { Listener, StateCallName } from "../../events.ts";
+import { checkKey } from "../keys.ts";
+import { type StandardSchema, validate } from "../schema.ts";
+import type { Item } from "./api.ts";
+import { decodeValue } from "./codec.ts";
+import { toStateError } from "./errors.ts";
+
+/** A store that the runtime has opened, with what core needs to know about it. */
+export interface OpenedState {
+  readonly name: string;
+  readonly store: StateStore;
+  readonly features: ReadonlySet<string>;
+  /** Put before every key. */
+  readonly prefix: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly onEvent: Listener | undefined;
+  /** Counts a call in; throws once the runtime closes. */
+  enter(): void;
+  leave(): void;
+}
+
+/** A store on behalf of one invocation. */
+export interface Handle {
+  readonly opened: OpenedState;
+  readonly call: Call;
+  readonly schema: StandardSchema | undefined;
+}
+
+/** Counts, reports and translates one call; the only place that does. */
+export async function perform<T>(
+  { opened, call }: Handle,
+  operation: StateCallName,
+  key: string | undefined,
+  run: () => Promise<T>,
+): Promise<T> {
+  const { name, clock, onEvent } = opened;
+  opened.enter();
+  const started = onEvent && clock.now();
+  let failed: ApiError | undefined;
+  try {
+    call.signal?.throwIfAborted();
+    return await run();
+  } catch (cause) {
+    if (call.signal?.aborted && cause === call.signal.reason) throw cause;
+    failed = toStateError(name, operation, key, cause);
+    throw failed;
+  } finally {
+    opened.leave();
+    if (started !== undefined) {
+      const error = failed && { code: failed.code, kind: failed.kind };
+      const durationMs = clock.now() - started;
+      onEvent?.({ type: "state.call", component: name, operation, durationMs, error });
+    }
+  }
+}
+
+/** Refuses what the store did not claim: nothing is emulated, and nothing is left out in silence. */
+export function need({ name, features }: OpenedState, feature: StateFeature, what: string): void {
+  if (features.has(feature)) return;
+  throw new ApiError(
+    "ERR_STATE_STORE_NOT_SUPPORTED",
+    `state store ${name} does not support ${what}: it lacks ${feature}`,
+    { kind: "unsupported" },
+  );
+}
+
+export function storedKey({ prefix }: OpenedState, key: string): string {
+  checkKey(key);
+  return prefix + key;
+}
+
+export async function toItem<T>(
+  { schema }: Handle,
+  key: string,
+  { value, etag, expires }: StoredItem,
+): Promise<Item<T>> {
+  let decoded = decodeValue(value, key);
+  if (schema) {
+    const result = await validate(schema, decoded);
+    if ("problem" in result) {
+      const text = `the stored value of ${key} does not fit its schema: ${result.problem}`;
+      throw new ComponentError("invalid", text);
+    }
+    decoded = result.value;
+  }
+  const ttlExpireTime = expires === undefined ? undefined : new Date(expires * 1000);
+  return { key, value: decoded as T, etag, ttlExpireTime };
+}

@@ -1,0 +1,65 @@
+import type { SetOptions } from "../../contracts/state.ts";
+import { ApiError, ComponentError } from "../../errors.ts";
+import type { BulkOptions, Consistency, GetOptions, WriteOptions } from "./api.ts";
+import { need, type OpenedState } from "./handle.ts";
+
+const DEFAULT_PARALLELISM = 16;
+const DEFAULT_PAGE = 100;
+const MAX_PAGE = 1000;
+/** Dapr refuses a time to live that does not fit in 32 bits. */
+const MAX_TTL = 2_147_483_647;
+
+export function consistencyOf({ consistency = "strong" }: GetOptions = {}): Consistency {
+  if (consistency === "strong" || consistency === "eventual") return consistency;
+  throw malformed(`unrecognized consistency model '${consistency}'`);
+}
+
+export function writeOptions(opened: OpenedState, options: WriteOptions = {}): SetOptions {
+  const { concurrency } = options;
+  if (concurrency && concurrency !== "first-write" && concurrency !== "last-write") {
+    throw malformed(`unrecognized concurrency model '${concurrency}'`);
+  }
+  consistencyOf(options);
+  const etag = etagOf(opened, options.etag);
+  if (concurrency === "first-write") need(opened, "ETAG", "first-write");
+  const absent = concurrency === "first-write" ? ("absent" as const) : undefined;
+  return { when: etag === undefined ? absent : { etag }, ttl: ttlOf(opened, options.ttlInSeconds) };
+}
+
+/**
+ * Dapr takes an empty ETag for none. In process that would turn a lost ETag into a blind write,
+ * so it is refused.
+ */
+export function etagOf(opened: OpenedState, etag: string | undefined): string | undefined {
+  if (etag === undefined) return undefined;
+  if (typeof etag !== "string" || etag === "") {
+    const text = "an etag is text that is not empty: leave it out to write in any case";
+    throw new ComponentError("etag-invalid", text);
+  }
+  need(opened, "ETAG", "etag");
+  return etag;
+}
+
+function ttlOf(opened: OpenedState, seconds = 0): number | undefined {
+  if (!Number.isInteger(seconds) || seconds < -1 || seconds > MAX_TTL) {
+    const shown = JSON.stringify(seconds);
+    throw malformed(`ttlInSeconds must be a whole number from -1 to ${MAX_TTL}, not ${shown}`);
+  }
+  if (seconds <= 0) return undefined;
+  need(opened, "TTL", "ttlInSeconds");
+  return seconds;
+}
+
+export function parallelismOf({ parallelism = DEFAULT_PARALLELISM }: BulkOptions = {}): number {
+  if (Number.isInteger(parallelism) && parallelism > 0) return parallelism;
+  throw malformed(`parallelism must be a whole number above 0, not ${parallelism}`);
+}
+
+export function pageSizeOf(limit = DEFAULT_PAGE): number {
+  if (Number.isInteger(limit) && limit > 0 && limit <= MAX_PAGE) return limit;
+  throw malformed(`limit must be a whole number from 1 to ${MAX_PAGE}, not ${limit}`);
+}
+
+export function malformed(message: string): ApiError {
+  return new ApiError("ERR_MALFORMED_REQUEST", message, { kind: "invalid" });
+}

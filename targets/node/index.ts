@@ -1,2 +1,2 @@
 export { open } from "./open.ts";
-export { type NodeServer, type NodeServeOptions, serve } from "./serve.ts";
+export { type NodeServeOptions, type NodeServer, serve } from "./serve.ts";

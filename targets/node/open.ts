@@ -4,12 +4,26 @@ import { createRuntime, type Runtime } from "../../src/runtime.ts";
 import { portsOf, type ServeOptions } from "../../src/serve.ts";
 import { processHost } from "../_process/host.ts";
 
-/** One file for every block, so that an outbox can be one commit. */
-const DEFAULT_FILE = ".pillion/pillion.db";
+const FOLDER = ".pillion";
 
-const defaults = {
-  statestore: () => sqlite.state({ connectionString: DEFAULT_FILE, cleanupInterval: "1h" }),
-};
+const defaults = { statestore };
+
+/** One file for every block, so that an outbox can be one commit. */
+function statestore() {
+  ignoreFolder();
+  return sqlite.state({ connectionString: `${FOLDER}/pillion.db`, cleanupInterval: "1h" });
+}
+
+/** Keeps what an app stores locally out of its repository, as other tools' folders of the kind do. */
+function ignoreFolder(): void {
+  const { mkdirSync, writeFileSync } = process.getBuiltinModule("node:fs");
+  try {
+    mkdirSync(FOLDER, { recursive: true });
+    writeFileSync(`${FOLDER}/.gitignore`, "*\n", { flag: "wx" });
+  } catch {
+    // It is there already, or the folder cannot be written, which opening the database will say better.
+  }
+}
 
 /**
  * The building blocks outside a server: for scripts, migrations and tests. Close it, or declare it with
@@ -18,5 +32,11 @@ const defaults = {
  */
 export async function open(app: App, options: ServeOptions = {}): Promise<Runtime> {
   const { components, onEvent } = options;
-  return createRuntime({ id: app.id, components, defaults, onEvent, host: processHost("node", portsOf(options)) });
+  return createRuntime({
+    id: app.id,
+    components,
+    defaults,
+    onEvent,
+    host: processHost("node", portsOf(options)),
+  });
 }

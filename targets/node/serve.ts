@@ -37,7 +37,8 @@ export interface NodeServer extends AsyncDisposable {
  */
 export async function serve(app: App, options: NodeServeOptions = {}): Promise<NodeServer> {
   const { fetch } = app;
-  if (!fetch) throw configurationError(`app ${app.id} has no fetch: defineApp({ id, fetch: http.fetch })`);
+  if (!fetch)
+    throw configurationError(`app ${app.id} has no fetch: defineApp({ id, fetch: http.fetch })`);
   const runtime = await open(app, options);
   const work = pendingWork(options.onEvent);
   const listener = toNodeHandler(async (request) => {
@@ -94,13 +95,18 @@ function callOf(request: Request, waitUntil: Call["waitUntil"]): Call {
 function portOf({ port }: NodeServeOptions): number {
   const wanted = port ?? Number(process.env.PORT || 3000);
   if (Number.isInteger(wanted) && wanted >= 0 && wanted <= 65_535) return wanted;
-  throw configurationError(`port must be a whole number from 0 to 65535, not ${port ?? process.env.PORT}`);
+  throw configurationError(
+    `port must be a whole number from 0 to 65535, not ${port ?? process.env.PORT}`,
+  );
 }
 
 function listen(server: Server, port: number, hostname: string): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once("error", (cause: NodeJS.ErrnoException) => {
-      const why = cause.code === "EADDRINUSE" ? "it is in use: end whoever has it, or pass port: 0 for a free one" : cause.message;
+      const why =
+        cause.code === "EADDRINUSE"
+          ? "it is in use: end whoever has it, or pass port: 0 for a free one"
+          : cause.message;
       reject(configurationError(`cannot listen on port ${port} of ${hostname}: ${why}`, { cause }));
     });
     server.listen(port, hostname, () => resolve((server.address() as AddressInfo).port));

@@ -7,8 +7,15 @@ import { type RunningWorkers, startWorkers } from "../harness/workers.ts";
 let workers: RunningWorkers;
 
 beforeAll(async () => {
-  workers = await startWorkers({ entry: `${root}/test/workers/conformance-worker.ts`, folder: newFolder("workers") });
+  workers = await startWorkers({
+    entry: `${root}/test/workers/conformance-worker.ts`,
+    folder: newFolder("workers"),
+  });
 });
 afterAll(() => workers?.stop());
 
-stateSuite("state.cloudflare.durableobjects, inside workerd", durableObjects.state({}).features, remoteRunner(() => workers.url));
+stateSuite(
+  "state.cloudflare.durableobjects, inside workerd",
+  durableObjects.state({}).features,
+  remoteRunner(() => workers.url),
+);

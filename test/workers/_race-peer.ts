@@ -1,0 +1,3 @@
+import { worker } from "./_race-worker.ts";
+
+export default worker("STORE");

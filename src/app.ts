@@ -9,11 +9,10 @@ export interface App {
 }
 
 /** `context` is the platform's execution context on Workers and one of the same shape elsewhere. */
-// biome-ignore lint/suspicious/noExplicitAny: Hono's own fetch takes whatever environment the app declares.
 export type FetchHandler = (
   request: Request,
-  env?: any,
-  context?: any,
+  // biome-ignore lint/suspicious/noExplicitAny: an app declares its own environment and context.
+  ...platform: any[]
 ) => Response | Promise<Response>;
 
 /** Checks an app and gives it back. Throws `ERR_CONFIGURATION` for an id that cannot be part of a key. */

@@ -1,1 +1,1 @@
-export { type StateBed, type StateCase, type StateCaseName, stateCases } from "./state.ts";
+export { type StateBed, type StateCase, type StateCaseName, stateCases } from "./state/index.ts";

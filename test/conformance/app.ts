@@ -1,7 +1,7 @@
 import { Hono } from "hono";
-import { defineApp, pillion, type PillionEnv } from "../../src/index.ts";
-import { stateCases, type StateCaseName } from "../../src/conformance/index.ts";
+import { type StateCaseName, stateCases } from "../../src/conformance/index.ts";
 import { messageOf } from "../../src/errors.ts";
+import { defineApp, type PillionEnv, pillion } from "../../src/index.ts";
 import { movableClock } from "../harness/clock.ts";
 import { bedOf } from "./bed.ts";
 

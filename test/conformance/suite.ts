@@ -1,6 +1,6 @@
 import { describe, test } from "vitest";
-import type { Component } from "../../src/contracts/component.ts";
 import { type StateCase, type StateCaseName, stateCases } from "../../src/conformance/index.ts";
+import type { Component } from "../../src/contracts/component.ts";
 import { createRuntime } from "../../src/runtime.ts";
 import { processHost } from "../../targets/_process/host.ts";
 import { movableClock } from "../harness/clock.ts";
@@ -18,7 +18,10 @@ export function stateSuite(
   describe(title, () => {
     for (const name of casesFor(features)) {
       const reason = skips[name];
-      test.skipIf(reason !== undefined)(reason === undefined ? name : `${name} (skipped: ${reason})`, () => run(name));
+      test.skipIf(reason !== undefined)(
+        reason === undefined ? name : `${name} (skipped: ${reason})`,
+        () => run(name),
+      );
     }
   });
 }
@@ -26,20 +29,38 @@ export function stateSuite(
 export function casesFor(features: readonly string[]): StateCaseName[] {
   const entries = Object.entries(stateCases) as [StateCaseName, StateCase][];
   return entries.flatMap(([name, { needs, lacks }]) => {
-    const wanted = (needs === undefined || features.includes(needs)) && (lacks === undefined || !features.includes(lacks));
+    const wanted =
+      (needs === undefined || needs.every((feature) => features.includes(feature))) &&
+      (lacks === undefined || !features.includes(lacks));
     return wanted ? [name] : [];
   });
 }
 
 /** Runs the suite on a component in this process. */
-export function localStateSuite(title: string, component: Component<"state">, skips: Skips = {}): void {
+export function localStateSuite(
+  title: string,
+  component: Component<"state">,
+  skips: Skips = {},
+): void {
   const clock = movableClock();
-  const runtime = createRuntime({ id: "conformance", components: { store: component }, host: processHost("node", { clock }) });
-  stateSuite(title, component.features, (name) => stateCases[name].run(bedOf(runtime.blocks.state("store"), clock)), skips);
+  const runtime = createRuntime({
+    id: "conformance",
+    components: { store: component },
+    host: processHost("node", { clock }),
+  });
+  stateSuite(
+    title,
+    component.features,
+    (name) => stateCases[name].run(bedOf(runtime.blocks.state("store"), clock)),
+    skips,
+  );
 }
 
 /** Runs cases inside a platform that serves `app.ts`. */
-export function remoteRunner(url: () => string, store = "statestore"): (name: StateCaseName) => Promise<void> {
+export function remoteRunner(
+  url: () => string,
+  store = "statestore",
+): (name: StateCaseName) => Promise<void> {
   return async (name) => {
     const response = await fetch(`${url()}/case/${store}`, { method: "POST", body: name });
     const text = await response.text();

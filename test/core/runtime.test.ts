@@ -9,7 +9,12 @@ import { virtualClock } from "../../src/testing.ts";
 import { webHost } from "../../src/web.ts";
 
 function runtimeWith(options: Partial<RuntimeOptions> = {}) {
-  return createRuntime({ id: "app", components: { store: memory.state({}) }, host: webHost("node"), ...options });
+  return createRuntime({
+    id: "app",
+    components: { store: memory.state({}) },
+    host: webHost("node"),
+    ...options,
+  });
 }
 
 /** A store whose calls wait until they are let go. */
@@ -42,12 +47,36 @@ describe("what cannot work is said at once, with the component, the setting and 
   const cases: [string, Partial<RuntimeOptions>, RegExp][] = [
     ["an id with ||", { id: "a||b" }, /an app needs an id without "\|\|"/],
     ["an empty id", { id: "" }, /an app needs an id/],
-    ["something that is not a component", { components: { store: {} as Component } }, /component store is not a component: call its factory/],
-    ["an unknown block", { components: { x: { ...memory.state({}), type: "teapot.x" as "state.x" } } }, /component x: teapot\.x belongs to no building block/],
-    ["a block that is not built", { components: { x: { ...memory.state({}), type: "pubsub.x" as "state.x" } } }, /component x: the building block pubsub is not built yet/],
-    ["an unknown setting", { components: { store: memory.state({ tabel: "x" } as never) } }, /component store has no setting tabel: it takes keyPrefix/],
-    ["a wrong type", { components: { store: memory.state({ keyPrefix: 1 } as never) } }, /component store: the setting keyPrefix must be a string, not number 1/],
-    ["a component of another target", { host: webHost("workers"), components: { store: gatedStore().component } }, /component store: state\.gated does not run on workers, only on node/],
+    [
+      "something that is not a component",
+      { components: { store: {} as Component } },
+      /component store is not a component: call its factory/,
+    ],
+    [
+      "an unknown block",
+      { components: { x: { ...memory.state({}), type: "teapot.x" as "state.x" } } },
+      /component x: teapot\.x belongs to no building block/,
+    ],
+    [
+      "a block that is not built",
+      { components: { x: { ...memory.state({}), type: "pubsub.x" as "state.x" } } },
+      /component x: the building block pubsub is not built yet/,
+    ],
+    [
+      "an unknown setting",
+      { components: { store: memory.state({ tabel: "x" } as never) } },
+      /component store has no setting tabel: it takes keyPrefix/,
+    ],
+    [
+      "a wrong type",
+      { components: { store: memory.state({ keyPrefix: 1 } as never) } },
+      /component store: the setting keyPrefix must be a string, not number 1/,
+    ],
+    [
+      "a component of another target",
+      { host: webHost("workers"), components: { store: gatedStore().component } },
+      /component store: state\.gated does not run on workers, only on node/,
+    ],
   ];
   test.each(cases)("%s", (_title, options, message) => {
     expect(() => runtimeWith(options)).toThrow(message);
@@ -65,29 +94,54 @@ describe("what cannot work is said at once, with the component, the setting and 
       features: () => [],
       open: () => ({}) as never,
     });
-    const made = (options: object) => () => runtimeWith({ components: { store: store(options as never) } });
+    const made = (options: object) => () =>
+      runtimeWith({ components: { store: store(options as never) } });
     expect(made({})).toThrow("component store needs the setting table: Name of the table.");
-    expect(made({ table: "" })).toThrow("component store: the setting table is empty: Name of the table.");
-    expect(made({ table: "t", password: "hunter2" })).toThrow("component store: the setting password must be a number, not string");
+    expect(made({ table: "" })).toThrow(
+      "component store: the setting table is empty: Name of the table.",
+    );
+    expect(made({ table: "t", password: "hunter2" })).toThrow(
+      "component store: the setting password must be a number, not string",
+    );
     expect(made({ table: "t", password: "hunter2" })).not.toThrow(/hunter2/);
   });
 
   test("an unknown store lists those there are", () => {
     expect(() => runtimeWith().blocks.state("stor")).toThrow(
-      expect.objectContaining({ code: "ERR_STATE_STORE_NOT_FOUND", status: 400, message: "state store stor is not found: there is store" }),
+      expect.objectContaining({
+        code: "ERR_STATE_STORE_NOT_FOUND",
+        status: 400,
+        message: "state store stor is not found: there is store",
+      }),
     );
     expect(() => runtimeWith({ components: {} }).blocks.state("store")).toThrow(
       expect.objectContaining({ code: "ERR_STATE_STORE_NOT_CONFIGURED", status: 500 }),
     );
     for (const name of ["__proto__", "constructor", "toString"]) {
-      expect(() => runtimeWith().blocks.state(name)).toThrow(expect.objectContaining({ code: "ERR_STATE_STORE_NOT_FOUND" }));
+      expect(() => runtimeWith().blocks.state(name)).toThrow(
+        expect.objectContaining({ code: "ERR_STATE_STORE_NOT_FOUND" }),
+      );
     }
   });
 
   test("a block that is not built is absent from the types and named by its error", () => {
-    for (const block of ["pubsub", "invoke", "secrets", "configuration", "lock", "bindings", "actors", "workflow", "jobs", "crypto"]) {
+    for (const block of [
+      "pubsub",
+      "invoke",
+      "secrets",
+      "configuration",
+      "lock",
+      "bindings",
+      "actors",
+      "workflow",
+      "jobs",
+      "crypto",
+    ]) {
       expect(() => (runtimeWith().blocks as unknown as Record<string, unknown>)[block]).toThrow(
-        expect.objectContaining({ code: "ERR_BLOCK_NOT_BUILT", message: `the building block ${block} is not built yet: there is state` }),
+        expect.objectContaining({
+          code: "ERR_BLOCK_NOT_BUILT",
+          message: `the building block ${block} is not built yet: there is state`,
+        }),
       );
     }
   });
@@ -95,7 +149,11 @@ describe("what cannot work is said at once, with the component, the setting and 
 
 describe("key prefixes", () => {
   const stored = async (keyPrefix: string | undefined, env: Record<string, string> = {}) => {
-    const runtime = runtimeWith({ components: { Store: memory.state({ keyPrefix }) }, id: "App", host: webHost("node", { env }) });
+    const runtime = runtimeWith({
+      components: { Store: memory.state({ keyPrefix }) },
+      id: "App",
+      host: webHost("node", { env }),
+    });
     await runtime.blocks.state("Store").set("key", 1);
     return [...runtime.blocks.state("Store").native<Map<string, unknown>>().keys()];
   };
@@ -113,13 +171,19 @@ describe("key prefixes", () => {
   });
 
   test("a literal prefix with || is refused", () => {
-    expect(() => runtimeWith({ components: { store: memory.state({ keyPrefix: "a||b" }) } }).blocks.state("store")).toThrow(/keyPrefix 'a\|\|b' can't contain/);
+    expect(() =>
+      runtimeWith({ components: { store: memory.state({ keyPrefix: "a||b" }) } }).blocks.state(
+        "store",
+      ),
+    ).toThrow(/keyPrefix 'a\|\|b' can't contain/);
   });
 
   test("listing shows keys without their prefix, and neither another app's nor an actor's", async () => {
     const component = memory.state({ keyPrefix: "none" });
     const state = runtimeWith({ components: { store: component } }).blocks.state("store");
-    state.native<Map<string, unknown>>().set("app||actor||1||k", { value: { json: "1" }, etag: "1" });
+    state
+      .native<Map<string, unknown>>()
+      .set("app||actor||1||k", { value: { json: "1" }, etag: "1" });
     await state.set("mine", 1);
     expect(await state.list()).toEqual({ keys: ["mine"], cursor: undefined });
   });
@@ -182,14 +246,23 @@ describe("events", () => {
   test("calls, failures and conflicts are reported without keys' values", async () => {
     const events: PillionEvent[] = [];
     const clock = virtualClock(0);
-    const runtime = runtimeWith({ onEvent: (event) => events.push(event), host: webHost("node", { clock }) });
+    const runtime = runtimeWith({
+      onEvent: (event) => events.push(event),
+      host: webHost("node", { clock }),
+    });
     const state = runtime.blocks.state("store");
     await state.set("k", "secret value");
     await state.set("k", 1, { etag: "stale" }).catch(() => undefined);
     expect(events).toEqual([
       { type: "component.opened", component: "store", componentType: "state.in-memory" },
       { type: "state.call", component: "store", operation: "set", durationMs: 0, error: undefined },
-      { type: "state.call", component: "store", operation: "set", durationMs: 0, error: { code: "ERR_STATE_SAVE", kind: "etag-mismatch" } },
+      {
+        type: "state.call",
+        component: "store",
+        operation: "set",
+        durationMs: 0,
+        error: { code: "ERR_STATE_SAVE", kind: "etag-mismatch" },
+      },
     ]);
     expect(JSON.stringify(events)).not.toContain("secret value");
   });
@@ -205,22 +278,34 @@ describe("events", () => {
       return (value ?? 0) + 1;
     });
     expect(result).toBe(11);
-    expect(events.filter(({ type }) => type === "state.conflict")).toEqual([{ type: "state.conflict", component: "store", key: "n", attempt: 1 }]);
+    expect(events.filter(({ type }) => type === "state.conflict")).toEqual([
+      { type: "state.conflict", component: "store", key: "n", attempt: 1 },
+    ]);
   });
 
   test("update() gives up after its attempts with the conflict", async () => {
     const state = runtimeWith().blocks.state("store");
-    const work = state.update("n", async (n: number | undefined) => {
-      await state.set("n", (n ?? 0) + 1);
-      return 0;
-    }, { attempts: 3 });
+    const work = state.update(
+      "n",
+      async (n: number | undefined) => {
+        await state.set("n", (n ?? 0) + 1);
+        return 0;
+      },
+      { attempts: 3 },
+    );
     await expect(work).rejects.toMatchObject({ kind: "etag-mismatch" });
     expect(await state.get("n")).toBe(3);
   });
 });
 
 describe("a typed handle", () => {
-  const Order = v.object({ id: v.string(), placed: v.pipe(v.string(), v.transform((text) => new Date(text))) });
+  const Order = v.object({
+    id: v.string(),
+    placed: v.pipe(
+      v.string(),
+      v.transform((text) => new Date(text)),
+    ),
+  });
 
   test("checks on the way in and parses on the way out", async () => {
     const { state } = runtimeWith().blocks;
@@ -233,12 +318,21 @@ describe("a typed handle", () => {
   test("refuses what does not fit, and names the place", async () => {
     const { state } = runtimeWith().blocks;
     const orders = state("store", Order);
-    await expect(orders.set("1", { id: 1 } as never)).rejects.toMatchObject({ code: "ERR_STATE_SAVE", status: 400, message: expect.stringMatching(/value of 1 does not fit its schema: id: /) });
-    await expect(orders.transaction([{ operation: "upsert", key: "1", value: {} as never }])).rejects.toMatchObject({ code: "ERR_STATE_TRANSACTION", kind: "invalid" });
+    await expect(orders.set("1", { id: 1 } as never)).rejects.toMatchObject({
+      code: "ERR_STATE_SAVE",
+      status: 400,
+      message: expect.stringMatching(/value of 1 does not fit its schema: id: /),
+    });
+    await expect(
+      orders.transaction([{ operation: "upsert", key: "1", value: {} as never }]),
+    ).rejects.toMatchObject({ code: "ERR_STATE_TRANSACTION", kind: "invalid" });
     expect(await state("store").get("1")).toBeUndefined();
     await state("store").set("1", { id: 7 });
     await expect(orders.get("1")).rejects.toMatchObject({ code: "ERR_STATE_GET", kind: "invalid" });
-    expect((await orders.getBulk(["1", "2"])).map(({ key, value }) => [key, value])).toEqual([["1", undefined], ["2", undefined]]);
+    expect((await orders.getBulk(["1", "2"])).map(({ key, value }) => [key, value])).toEqual([
+      ["1", undefined],
+      ["2", undefined],
+    ]);
     expect((await orders.getBulk(["1"]))[0]).toMatchObject({ error: { code: "ERR_STATE_GET" } });
   });
 });
@@ -246,7 +340,12 @@ describe("a typed handle", () => {
 describe("an invocation", () => {
   test("an aborted signal stops the next call, with the signal's reason", async () => {
     const controller = new AbortController();
-    const call: Call = { signal: controller.signal, trace: {}, deadline: undefined, waitUntil() {} };
+    const call: Call = {
+      signal: controller.signal,
+      trace: {},
+      deadline: undefined,
+      waitUntil() {},
+    };
     const state = runtimeWith().blocksFor(call).state("store");
     await state.set("k", 1);
     const reason = new Error("gone");
@@ -292,13 +391,18 @@ describe("an invocation", () => {
     most = 0;
     await state.getBulk(keys);
     expect(most).toBe(16);
-    await expect(state.getBulk(keys, { parallelism: 0 })).rejects.toMatchObject({ code: "ERR_MALFORMED_REQUEST" });
+    await expect(state.getBulk(keys, { parallelism: 0 })).rejects.toMatchObject({
+      code: "ERR_MALFORMED_REQUEST",
+    });
   });
 });
 
 describe("ApiError", () => {
   test("renders itself as Dapr's API does", async () => {
-    const response = new ApiError("ERR_STATE_SAVE", "no", { kind: "etag-mismatch", status: 409 }).getResponse();
+    const response = new ApiError("ERR_STATE_SAVE", "no", {
+      kind: "etag-mismatch",
+      status: 409,
+    }).getResponse();
     expect([response.status, response.headers.get("content-type"), await response.text()]).toEqual([
       409,
       "application/json",
@@ -307,7 +411,17 @@ describe("ApiError", () => {
   });
 
   test("is told by name, kind or code, not by class", () => {
-    const foreign = Object.assign(new Error("x"), { name: "ApiError", code: "ERR_STATE_GET", kind: "unavailable" });
-    expect([ApiError.is(foreign), ApiError.is(foreign, "unavailable"), ApiError.is(foreign, "ERR_STATE_GET"), ApiError.is(foreign, "config"), ApiError.is(new Error("x"))]).toEqual([true, true, true, false, false]);
+    const foreign = Object.assign(new Error("x"), {
+      name: "ApiError",
+      code: "ERR_STATE_GET",
+      kind: "unavailable",
+    });
+    expect([
+      ApiError.is(foreign),
+      ApiError.is(foreign, "unavailable"),
+      ApiError.is(foreign, "ERR_STATE_GET"),
+      ApiError.is(foreign, "config"),
+      ApiError.is(new Error("x")),
+    ]).toEqual([true, true, true, false, false]);
   });
 });

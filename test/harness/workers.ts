@@ -1,9 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join } from "node:path";
 import { build } from "esbuild";
-import workerd from "workerd";
 import { ended, type Running } from "./process.ts";
+
+/** Path of workerd's executable. The package is CommonJS with a default export, which Node and Vitest import differently. */
+const workerd: string = createRequire(import.meta.url)("workerd").default;
 
 export const COMPATIBILITY_DATE = "2026-10-28";
 
@@ -30,21 +33,23 @@ export async function startWorkers(options: WorkersOptions): Promise<RunningWork
   const { folder, peers = {} } = options;
   mkdirSync(join(folder, "objects"), { recursive: true });
   await bundleWorker(options.entry, join(folder, "main.js"));
-  for (const [name, entry] of Object.entries(peers)) await bundleWorker(entry, join(folder, `${name}.js`));
+  for (const [name, entry] of Object.entries(peers))
+    await bundleWorker(entry, join(folder, `${name}.js`));
   writeFileSync(join(folder, "config.capnp"), configuration(options));
 
-  const child = spawn(
-    workerd,
-    ["serve", "--control-fd=3", join(folder, "config.capnp")],
-    { stdio: ["ignore", "pipe", "pipe", "pipe"], cwd: folder },
-  );
+  const child = spawn(workerd, ["serve", "--control-fd=3", join(folder, "config.capnp")], {
+    stdio: ["ignore", "pipe", "pipe", "pipe"],
+    cwd: folder,
+  });
   let output = "";
   child.stdout?.on("data", (chunk) => (output += chunk));
   child.stderr?.on("data", (chunk) => (output += chunk));
   const ports = await listening(child, ["main", ...Object.keys(peers)], () => output);
   return {
     url: `http://127.0.0.1:${ports.main}`,
-    peers: Object.fromEntries(Object.keys(peers).map((name) => [name, `http://127.0.0.1:${ports[name]}`])),
+    peers: Object.fromEntries(
+      Object.keys(peers).map((name) => [name, `http://127.0.0.1:${ports[name]}`]),
+    ),
     pid: child.pid as number,
     output: () => output,
     kill: () => ended(child, "SIGKILL"),
@@ -68,7 +73,9 @@ export async function bundleWorker(entry: string, outfile: string, minify = fals
 
 function configuration({ objects = true, env = {}, peers = {} }: WorkersOptions): string {
   const names = Object.keys(peers);
-  const text = Object.entries(env).map(([name, value]) => `(name = ${JSON.stringify(name)}, text = ${JSON.stringify(value)})`);
+  const text = Object.entries(env).map(
+    ([name, value]) => `(name = ${JSON.stringify(name)}, text = ${JSON.stringify(value)})`,
+  );
   const worker = (name: string, more: string[]) => `const ${name} :Workerd.Worker = (
   modules = [(name = "${name}.js", esModule = embed "${name}.js")],
   compatibilityDate = "${COMPATIBILITY_DATE}",
@@ -96,7 +103,11 @@ ${names.map((name) => worker(name, [store])).join("\n")}
 }
 
 /** workerd says on its control channel which port each socket got. */
-function listening(child: ChildProcess, sockets: string[], output: () => string): Promise<Record<string, number>> {
+function listening(
+  child: ChildProcess,
+  sockets: string[],
+  output: () => string,
+): Promise<Record<string, number>> {
   return new Promise((resolve, reject) => {
     const ports: Record<string, number> = {};
     let text = "";

@@ -1,6 +1,6 @@
 /** A Node process that serves what the tests ask of it. */
 import { Hono } from "hono";
-import { defineApp, pillion, type PillionEnv } from "../../src/index.ts";
+import { defineApp, type PillionEnv, pillion } from "../../src/index.ts";
 import { serve } from "../../targets/node/index.ts";
 
 const http = new Hono<PillionEnv>();

@@ -28,7 +28,9 @@ if (mode === "write") {
 } else {
   const writers = Array.from({ length: Number(first) }, async () => {
     for (let time = 0; time < Number(second); time++) {
-      await state.update("counter", (value: number | undefined) => (value ?? 0) + 1, { attempts: 1000 });
+      await state.update("counter", (value: number | undefined) => (value ?? 0) + 1, {
+        attempts: 1000,
+      });
     }
   });
   await Promise.all(writers);

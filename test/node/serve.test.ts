@@ -6,7 +6,13 @@ import { DatabaseSync } from "node:sqlite";
 import { Hono } from "hono";
 import { afterEach, describe, expect, test } from "vitest";
 import * as memory from "../../bindings/memory.ts";
-import { ApiError, defineApp, pillion, type PillionEnv, type PillionEvent } from "../../src/index.ts";
+import {
+  ApiError,
+  defineApp,
+  type PillionEnv,
+  type PillionEvent,
+  pillion,
+} from "../../src/index.ts";
 import { type NodeServeOptions, type NodeServer, open, serve } from "../../targets/node/index.ts";
 import { newFolder, root } from "../harness/folder.ts";
 import { startNode } from "../harness/node.ts";
@@ -18,7 +24,10 @@ afterEach(async () => {
 
 const components = { store: memory.state({}) };
 
-async function served(http: Hono<PillionEnv> | { fetch: (request: Request) => Promise<Response> }, options: NodeServeOptions = {}) {
+async function served(
+  http: Hono<PillionEnv> | { fetch: (request: Request) => Promise<Response> },
+  options: NodeServeOptions = {},
+) {
   const app = defineApp({ id: "app", fetch: http.fetch });
   const server = await serve(app, { port: 0, signals: false, components, ...options });
   servers.push(server);
@@ -30,16 +39,25 @@ describe("serve", () => {
     const http = new Hono<PillionEnv>().use(pillion());
     http.put("/:key", async (c) => {
       const etag = c.req.header("if-match");
-      return c.text(String(await c.var.blocks.state("store").set(c.req.param("key"), await c.req.json(), { etag })));
+      return c.text(
+        String(
+          await c.var.blocks.state("store").set(c.req.param("key"), await c.req.json(), { etag }),
+        ),
+      );
     });
     const { url } = await served(http);
     expect((await fetch(`${url}/k`, { method: "PUT", body: "1" })).status).toBe(200);
-    const conflict = await fetch(`${url}/k`, { method: "PUT", body: "2", headers: { "if-match": "stale" } });
+    const conflict = await fetch(`${url}/k`, {
+      method: "PUT",
+      body: "2",
+      headers: { "if-match": "stale" },
+    });
     expect([conflict.status, await conflict.json()]).toEqual([
       409,
       {
         errorCode: "ERR_STATE_SAVE",
-        message: "failed saving state in state store store: possible etag mismatch. error from state store: key app||k was written since it was read",
+        message:
+          "failed saving state in state store store: possible etag mismatch. error from state store: key app||k was written since it was read",
       },
     ]);
   });
@@ -69,14 +87,22 @@ describe("serve", () => {
     const { url } = await served(http);
     const body = Uint8Array.from({ length: 70_000 }, (_, index) => index % 256);
     const echo = await fetch(`${url}/echo`, { method: "POST", body });
-    expect([echo.status, echo.headers.get("x-method"), echo.headers.getSetCookie()]).toEqual([201, "POST", ["a=1", "b=2"]]);
+    expect([echo.status, echo.headers.get("x-method"), echo.headers.getSetCookie()]).toEqual([
+      201,
+      "POST",
+      ["a=1", "b=2"],
+    ]);
     expect(new Uint8Array(await echo.arrayBuffer())).toEqual(body);
     expect(await (await fetch(`${url}/stream`)).text()).toBe("one two three");
   });
 
   test("an app that throws answers 500 without a word of what happened, and the listener hears it", async () => {
     const events: PillionEvent[] = [];
-    const thrown = [new Error("database password is hunter2"), new ApiError("ERR_STATE_GET", "told"), "text"];
+    const thrown = [
+      new Error("database password is hunter2"),
+      new ApiError("ERR_STATE_GET", "told"),
+      "text",
+    ];
     const fails = { fetch: async () => Promise.reject(thrown[events.length]) };
     const { url } = await served(fails, { onEvent: (event) => events.push(event) });
     const answers = [];
@@ -103,40 +129,60 @@ describe("serve", () => {
     });
     const { url, port } = await served(http, { drainMs: 50 });
     expect(url).toBe(`http://127.0.0.1:${port}`);
-    const socket = connect(port, "127.0.0.1", () => socket.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n"));
+    const socket = connect(port, "127.0.0.1", () =>
+      socket.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n"),
+    );
     setTimeout(() => socket.destroy(), 50);
     await left;
   });
 
   test("what cannot be served is said before anything listens", async () => {
-    await expect(serve({ id: "app" })).rejects.toMatchObject({ code: "ERR_CONFIGURATION", message: expect.stringMatching(/app app has no fetch/) });
+    await expect(serve({ id: "app" })).rejects.toMatchObject({
+      code: "ERR_CONFIGURATION",
+      message: expect.stringMatching(/app app has no fetch/),
+    });
     const taken = createServer();
     await new Promise<void>((resolve) => taken.listen(0, "127.0.0.1", resolve));
     const { port } = taken.address() as { port: number };
-    await expect(served(new Hono<PillionEnv>(), { port })).rejects.toMatchObject({ code: "ERR_CONFIGURATION", message: expect.stringMatching(`cannot listen on port ${port} of 127.0.0.1: it is in use`) });
+    await expect(served(new Hono<PillionEnv>(), { port })).rejects.toMatchObject({
+      code: "ERR_CONFIGURATION",
+      message: expect.stringMatching(`cannot listen on port ${port} of 127.0.0.1: it is in use`),
+    });
     taken.close();
-    await expect(served(new Hono<PillionEnv>(), { port: 70_000 })).rejects.toMatchObject({ message: "port must be a whole number from 0 to 65535, not 70000" });
-    await expect(served(new Hono<PillionEnv>(), { components: { store: memory.state({ nope: 1 } as never) } })).rejects.toMatchObject({ code: "ERR_CONFIGURATION" });
+    await expect(served(new Hono<PillionEnv>(), { port: 70_000 })).rejects.toMatchObject({
+      message: "port must be a whole number from 0 to 65535, not 70000",
+    });
+    await expect(
+      served(new Hono<PillionEnv>(), { components: { store: memory.state({ nope: 1 } as never) } }),
+    ).rejects.toMatchObject({ code: "ERR_CONFIGURATION" });
   });
 
   test("pillion() without serve says what is missing, and with components of its own works anywhere", async () => {
     const bare = new Hono<PillionEnv>().use(pillion());
     bare.get("/", (c) => c.text("unreached"));
     bare.onError((error, c) => c.text(error.message));
-    expect(await (await bare.request("/")).text()).toMatch(/pillion\(\) found no runtime: serve the app/);
+    expect(await (await bare.request("/")).text()).toMatch(
+      /pillion\(\) found no runtime: serve the app/,
+    );
 
-    const own = new Hono<PillionEnv>().use(pillion({ id: "own", components: { store: memory.state({}) } }));
+    const own = new Hono<PillionEnv>().use(
+      pillion({ id: "own", components: { store: memory.state({}) } }),
+    );
     own.get("/", async (c) => {
       const state = c.var.blocks.state("store");
       return c.json(await state.update("n", (n: number | undefined) => (n ?? 0) + 1));
     });
-    expect([await (await own.request("/")).json(), await (await own.request("/")).json()]).toEqual([1, 2]);
+    expect([await (await own.request("/")).json(), await (await own.request("/")).json()]).toEqual([
+      1, 2,
+    ]);
   });
 });
 
 describe("a process that serves", () => {
-  const start = (env: Record<string, string> = {}) => startNode({ entry: join(root, "test/node/_server.ts"), folder: newFolder("serve"), env });
-  const until = (running: { output(): string }, text: string) => expect.poll(() => running.output()).toContain(text);
+  const start = (env: Record<string, string> = {}) =>
+    startNode({ entry: join(root, "test/node/_server.ts"), folder: newFolder("serve"), env });
+  const until = (running: { output(): string }, text: string) =>
+    expect.poll(() => running.output()).toContain(text);
 
   test("keeps state in .pillion/pillion.db, out of git's sight, and reads it again after kill -9", async () => {
     const folder = newFolder("default");
@@ -151,18 +197,23 @@ describe("a process that serves", () => {
     await running.stop();
   });
 
-  test.each(["SIGTERM", "SIGINT"] as const)("on %s it finishes what it began, closes and ends with 0", async (signal) => {
-    const folder = newFolder("signal");
-    const running = await startNode({ entry: join(root, "test/node/_server.ts"), folder });
-    const answer = fetch(`${running.url}/slow`);
-    await until(running, "slow: began");
-    process.kill(running.pid, signal);
-    expect(await (await answer).text()).toBe("done");
-    await expect.poll(() => running.exitCode()).toBe(0);
-    expect(running.output()).toMatch(/later: done[\s\S]*component\.closed/);
-    const rows = new DatabaseSync(join(folder, ".pillion/pillion.db")).prepare("SELECT key FROM state ORDER BY key").all();
-    expect(rows.map(({ key }) => key)).toEqual(["server||later", "server||slow"]);
-  });
+  test.each(["SIGTERM", "SIGINT"] as const)(
+    "on %s it finishes what it began, closes and ends with 0",
+    async (signal) => {
+      const folder = newFolder("signal");
+      const running = await startNode({ entry: join(root, "test/node/_server.ts"), folder });
+      const answer = fetch(`${running.url}/slow`);
+      await until(running, "slow: began");
+      process.kill(running.pid, signal);
+      expect(await (await answer).text()).toBe("done");
+      await expect.poll(() => running.exitCode()).toBe(0);
+      expect(running.output()).toMatch(/later: done[\s\S]*component\.closed/);
+      const rows = new DatabaseSync(join(folder, ".pillion/pillion.db"))
+        .prepare("SELECT key FROM state ORDER BY key")
+        .all();
+      expect(rows.map(({ key }) => key)).toEqual(["server||later", "server||slow"]);
+    },
+  );
 
   test("a request that never ends is cut off after the drain time", async () => {
     const running = await start({ DRAIN_MS: "200" });

@@ -10,7 +10,9 @@ import { newFolder } from "../harness/folder.ts";
 const writer = fileURLToPath(new URL("_writer.ts", import.meta.url));
 
 function start(...args: string[]) {
-  const child = spawn(process.execPath, [writer, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [writer, ...args], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   let output = "";
   child.stdout.on("data", (chunk) => (output += chunk));
   const exited = new Promise<NodeJS.Signals | number | null>((resolve) =>
@@ -21,7 +23,9 @@ function start(...args: string[]) {
 
 function stateOn(file: string) {
   const components = { store: sqlite.state({ connectionString: file }) };
-  return createRuntime({ id: "writer", components, host: processHost("node") }).blocks.state("store");
+  return createRuntime({ id: "writer", components, host: processHost("node") }).blocks.state(
+    "store",
+  );
 }
 
 test("kill -9 six times within 10,000 writes: every acknowledged write is there", async () => {
@@ -46,7 +50,9 @@ test("kill -9 six times within 10,000 writes: every acknowledged write is there"
   expect(acknowledged.size).toBe(total);
   const keys = [...acknowledged].map((n) => `key-${n}`);
   const items = await stateOn(file).getBulk(keys);
-  const lost = items.flatMap(({ key, value }, index) => ((value as { n?: number })?.n === [...acknowledged][index] ? [] : [key]));
+  const lost = items.flatMap(({ key, value }, index) =>
+    (value as { n?: number })?.n === [...acknowledged][index] ? [] : [key],
+  );
   expect(lost).toEqual([]);
 }, 120_000);
 

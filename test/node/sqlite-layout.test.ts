@@ -29,13 +29,18 @@ beforeEach(() => {
   runtime = createRuntime({
     id: "orders",
     components: { store: sqlite.state({ connectionString: file }) },
-    host: processHost("node", { clock, random: { uuid: () => "00000000-0000-4000-8000-000000000001", number: Math.random } }),
+    host: processHost("node", {
+      clock,
+      random: { uuid: () => "00000000-0000-4000-8000-000000000001", number: Math.random },
+    }),
   });
 });
 
 const insert = (key: string, value: string, binary: 0 | 1, expires: string | null) =>
   raw
-    .prepare("INSERT INTO state (key, value, is_binary, etag, expiration_time) VALUES (?, ?, ?, ?, ?)")
+    .prepare(
+      "INSERT INTO state (key, value, is_binary, etag, expiration_time) VALUES (?, ?, ?, ?, ?)",
+    )
     .run(key, value, binary, ETAG, expires);
 const row = (key: string) => raw.prepare("SELECT * FROM state WHERE key = ?").get(key);
 
@@ -43,7 +48,12 @@ test("rows that Dapr wrote are read, JSON and binary, with their ETag and expiry
   insert("orders||json", '{"a":"x\\u003cy","n":2.5e-9}', 0, null);
   insert("orders||bytes", "AAH/", 1, "2026-11-24 10:00:05");
   const state = runtime.blocks.state("store");
-  expect(await state.getItem("json")).toEqual({ key: "json", value: { a: "x<y", n: 2.5e-9 }, etag: ETAG, ttlExpireTime: undefined });
+  expect(await state.getItem("json")).toEqual({
+    key: "json",
+    value: { a: "x<y", n: 2.5e-9 },
+    etag: ETAG,
+    ttlExpireTime: undefined,
+  });
   expect(await state.getItem("bytes")).toEqual({
     key: "bytes",
     value: new Uint8Array([0, 1, 255]),
@@ -69,7 +79,9 @@ test("a row whose time is over is absent, and one whose time is not is there", a
   const state = runtime.blocks.state("store");
   expect(await state.get("over")).toBeUndefined();
   expect(await state.get("left")).toBe(1);
-  await expect(state.set("over", 2, { etag: ETAG })).rejects.toMatchObject({ kind: "etag-mismatch" });
+  await expect(state.set("over", 2, { etag: ETAG })).rejects.toMatchObject({
+    kind: "etag-mismatch",
+  });
   await state.set("over", 3, { concurrency: "first-write" });
   expect(row("orders||over")).toMatchObject({ value: "3", expiration_time: null });
 });
@@ -86,7 +98,11 @@ test("what pillion writes is, column by column, what Dapr writes", async () => {
     expiration_time: null,
     update_time: "2026-11-24 10:00:00",
   });
-  expect(row("orders||bytes")).toMatchObject({ value: "AAH/", is_binary: 1, expiration_time: "2026-11-24 10:01:01" });
+  expect(row("orders||bytes")).toMatchObject({
+    value: "AAH/",
+    is_binary: 1,
+    expiration_time: "2026-11-24 10:01:01",
+  });
 });
 
 test("the tables that pillion makes are the ones that Dapr makes", async () => {
@@ -100,16 +116,25 @@ test("the tables that pillion makes are the ones that Dapr makes", async () => {
   await ours.close();
   const other = new DatabaseSync(file);
   const columns = (database: DatabaseSync, table: string) =>
-    database.prepare(`SELECT name, lower(type) AS type, "notnull", dflt_value, pk FROM pragma_table_info('${table}')`).all();
-  for (const table of ["state", "metadata"]) expect(columns(other, table)).toEqual(columns(raw, table));
-  expect(other.prepare("SELECT value FROM metadata WHERE key = 'migrations'").get()).toEqual({ value: "1" });
+    database
+      .prepare(
+        `SELECT name, lower(type) AS type, "notnull", dflt_value, pk FROM pragma_table_info('${table}')`,
+      )
+      .all();
+  for (const table of ["state", "metadata"])
+    expect(columns(other, table)).toEqual(columns(raw, table));
+  expect(other.prepare("SELECT value FROM metadata WHERE key = 'migrations'").get()).toEqual({
+    value: "1",
+  });
 });
 
 test("expired rows are removed by a write once the cleanup interval is over", async () => {
   insert("orders||over", "1", 0, "2026-11-24 09:00:00");
   const cleaning = createRuntime({
     id: "orders",
-    components: { store: sqlite.state({ connectionString: raw.location() as string, cleanupInterval: "1h" }) },
+    components: {
+      store: sqlite.state({ connectionString: raw.location() as string, cleanupInterval: "1h" }),
+    },
     host: processHost("node", { clock }),
   });
   expect(row("orders||over")).toBeDefined();

@@ -9,7 +9,11 @@ import { newFolder } from "../harness/folder.ts";
 
 function stateOn(connectionString: string, more: Partial<Parameters<typeof sqlite.state>[0]> = {}) {
   const component = sqlite.state({ connectionString, ...more });
-  return createRuntime({ id: "app", components: { store: component }, host: processHost("node") }).blocks.state("store");
+  return createRuntime({
+    id: "app",
+    components: { store: component },
+    host: processHost("node"),
+  }).blocks.state("store");
 }
 
 test("a file that another process holds makes a call wait, and then fail as unavailable", async () => {
@@ -22,7 +26,9 @@ test("a file that another process holds makes a call wait, and then fail as unav
     code: "ERR_STATE_SAVE",
     kind: "unavailable",
     retry: true,
-    message: expect.stringMatching(/component store: .*held\.db is locked by another process.*busyTimeout/),
+    message: expect.stringMatching(
+      /component store: .*held\.db is locked by another process.*busyTimeout/,
+    ),
   });
   const waiting = stateOn(file, { busyTimeout: 5 }).set("k", 3);
   holder.exec("COMMIT");
@@ -54,7 +60,9 @@ test("a file opened read-only is read, and a write says what to change", async (
   for (const work of [() => state.set("k", 2), () => state.delete("k")]) {
     await expect(work()).rejects.toMatchObject({
       kind: "config",
-      message: expect.stringMatching(/component store: .*readonly\.db is read-only.*connectionString/),
+      message: expect.stringMatching(
+        /component store: .*readonly\.db is read-only.*connectionString/,
+      ),
     });
   }
   await expect(state.transaction([{ operation: "delete", key: "k" }])).rejects.toMatchObject({
@@ -69,7 +77,9 @@ test.skipIf(process.getuid?.() === 0)(
   async () => {
     const folder = newFolder();
     chmodSync(folder, 0o500);
-    await expect(stateOn(join(folder, "no.db")).set("k", 1)).rejects.toMatchObject({ kind: "config" });
+    await expect(stateOn(join(folder, "no.db")).set("k", 1)).rejects.toMatchObject({
+      kind: "config",
+    });
   },
 );
 
@@ -78,13 +88,18 @@ test("a path that cannot be opened is named", async () => {
   writeFileSync(join(folder, "file"), "");
   await expect(stateOn(join(folder, "file", "state.db")).set("k", 1)).rejects.toMatchObject({
     kind: "config",
-    message: expect.stringMatching(/component store: .*state\.db cannot be opened.*connectionString/),
+    message: expect.stringMatching(
+      /component store: .*state\.db cannot be opened.*connectionString/,
+    ),
   });
 });
 
 test("a file that is not a database is named and left alone", async () => {
   const file = join(newFolder(), "text.db");
-  writeFileSync(file, "this is not a database, it is a text that is long enough to be one.".repeat(20));
+  writeFileSync(
+    file,
+    "this is not a database, it is a text that is long enough to be one.".repeat(20),
+  );
   const before = readFileSync(file);
   await expect(stateOn(file, { disableWAL: true }).get("k")).rejects.toMatchObject({
     kind: "config",
@@ -99,7 +114,10 @@ test("a full disk fails the write and keeps what was there", async () => {
   // SQLite answers its own limit with the code and the text that it has for a disk without space.
   state.native<DatabaseSync>().exec("PRAGMA max_page_count = 10");
   const big = "x".repeat(100_000);
-  const full = { kind: "unavailable", message: expect.stringMatching(/component store: the disk that holds .*full\.db is full/) };
+  const full = {
+    kind: "unavailable",
+    message: expect.stringMatching(/component store: the disk that holds .*full\.db is full/),
+  };
   await expect(state.set("k", big)).rejects.toMatchObject(full);
   await expect(
     state.transaction([
@@ -122,13 +140,22 @@ test("settings that could be SQL are refused, and values that look like it are v
 });
 
 test("a parameter of the connection string that is not known is refused", () => {
-  expect(() => stateOn("file:a.db?_pragma=foreign_keys(1)")).toThrow(/component store: connectionString/);
+  expect(() => stateOn("file:a.db?_pragma=foreign_keys(1)")).toThrow(
+    /component store: connectionString/,
+  );
 });
 
 test("a database of a later version is refused and left alone", async () => {
   const file = join(newFolder(), "later.db");
   const later = new DatabaseSync(file);
-  later.exec("CREATE TABLE metadata (key text NOT NULL PRIMARY KEY, value text NOT NULL); INSERT INTO metadata VALUES ('migrations', '9')");
-  await expect(stateOn(file).get("k")).rejects.toMatchObject({ kind: "config", message: expect.stringMatching(/migration 9/) });
-  expect(later.prepare("SELECT count(*) AS n FROM sqlite_schema WHERE name = 'state'").get()).toEqual({ n: 0 });
+  later.exec(
+    "CREATE TABLE metadata (key text NOT NULL PRIMARY KEY, value text NOT NULL); INSERT INTO metadata VALUES ('migrations', '9')",
+  );
+  await expect(stateOn(file).get("k")).rejects.toMatchObject({
+    kind: "config",
+    message: expect.stringMatching(/migration 9/),
+  });
+  expect(
+    later.prepare("SELECT count(*) AS n FROM sqlite_schema WHERE name = 'state'").get(),
+  ).toEqual({ n: 0 });
 });

@@ -1,6 +1,6 @@
-import * as durableObjects from "../../bindings/cloudflare/durable-objects.ts";
 import { Hono } from "hono";
-import { defineApp, pillion, type PillionEnv } from "../../src/index.ts";
+import * as durableObjects from "../../bindings/cloudflare/durable-objects.ts";
+import { defineApp, type PillionEnv, pillion } from "../../src/index.ts";
 import { serve } from "../../targets/workers/index.ts";
 
 let conflicts = 0;
@@ -10,7 +10,9 @@ http.get("/hello", (c) => c.text("hello"));
 http.get("/count/:times", async (c) => {
   const state = c.var.blocks.state("shared");
   for (let time = 0; time < Number(c.req.param("times")); time++) {
-    await state.update("counter", (value: number | undefined) => (value ?? 0) + 1, { attempts: 1000 });
+    await state.update("counter", (value: number | undefined) => (value ?? 0) + 1, {
+      attempts: 1000,
+    });
   }
   return c.json({ conflicts });
 });
@@ -20,7 +22,9 @@ http.get("/first/:n", async (c) => {
   await state.set(`first-${c.req.param("n")}`, c.req.param("n"));
   return c.text(String(await state.get(`first-${c.req.param("n")}`)));
 });
-http.get("/read/:n", async (c) => c.text(String(await c.var.blocks.state("statestore").get(`first-${c.req.param("n")}`))));
+http.get("/read/:n", async (c) =>
+  c.text(String(await c.var.blocks.state("statestore").get(`first-${c.req.param("n")}`))),
+);
 http.get("/trace", async (c) => {
   const { call, state } = c.var.blocks;
   const key = `trace-${c.req.query("n")}`;
@@ -29,7 +33,9 @@ http.get("/trace", async (c) => {
   call.waitUntil(Promise.reject(new Error("reported, not thrown")));
   return c.json({ trace: call.trace, stored: await state("statestore").get(key) });
 });
-http.get("/later", async (c) => c.json(await c.var.blocks.state("statestore").get(`trace-${c.req.query("n")}-later`)));
+http.get("/later", async (c) =>
+  c.json(await c.var.blocks.state("statestore").get(`trace-${c.req.query("n")}-later`)),
+);
 
 /** `main` serves its own object; a peer reaches the same one through the worker binding STORE. */
 export const app = defineApp({ id: "race", fetch: http.fetch });

@@ -8,24 +8,47 @@ const entry = (name: string) => `${root}/test/workers/${name}.ts`;
 describe("two Workers bound to one object", () => {
   let workers: RunningWorkers;
   beforeAll(async () => {
-    workers = await startWorkers({ entry: entry("_race-main"), folder: newFolder("race"), peers: { peer: entry("_race-peer") } });
+    workers = await startWorkers({
+      entry: entry("_race-main"),
+      folder: newFolder("race"),
+      peers: { peer: entry("_race-peer") },
+    });
   });
   afterAll(() => workers?.stop());
 
   test("64 writers on one key: conflicts, and no update lost", async () => {
     const urls = [workers.url, workers.peers.peer as string];
-    const count = async (url: string) => (await (await fetch(`${url}/count/5`)).json()) as { conflicts: number };
-    const answers = await Promise.all(urls.flatMap((url) => Array.from({ length: 32 }, () => count(url).then((answer) => [url, answer.conflicts] as const))));
-    for (const url of urls) expect(Math.max(...answers.filter(([from]) => from === url).map(([, conflicts]) => conflicts))).toBeGreaterThan(0);
+    const count = async (url: string) =>
+      (await (await fetch(`${url}/count/5`)).json()) as { conflicts: number };
+    const answers = await Promise.all(
+      urls.flatMap((url) =>
+        Array.from({ length: 32 }, () =>
+          count(url).then((answer) => [url, answer.conflicts] as const),
+        ),
+      ),
+    );
+    for (const url of urls)
+      expect(
+        Math.max(...answers.filter(([from]) => from === url).map(([, conflicts]) => conflicts)),
+      ).toBeGreaterThan(0);
     for (const url of urls) expect(await (await fetch(`${url}/counter`)).json()).toBe(320);
   });
 
   test("the trace of each of 100 overlapping requests stays its own, and waitUntil's work is done", async () => {
-    const traceparent = (n: number) => `00-${String(n).padStart(32, "0")}-${String(n).padStart(16, "0")}-01`;
-    const ask = async (n: number) => (await fetch(`${workers.url}/trace?n=${n}`, { headers: { traceparent: traceparent(n), baggage: `n=${n}` } })).json();
+    const traceparent = (n: number) =>
+      `00-${String(n).padStart(32, "0")}-${String(n).padStart(16, "0")}-01`;
+    const ask = async (n: number) =>
+      (
+        await fetch(`${workers.url}/trace?n=${n}`, {
+          headers: { traceparent: traceparent(n), baggage: `n=${n}` },
+        })
+      ).json();
     const answers = await Promise.all(Array.from({ length: 100 }, (_, index) => ask(index + 1)));
     answers.forEach((answer, index) => {
-      expect(answer).toEqual({ trace: { traceparent: traceparent(index + 1), baggage: `n=${index + 1}` }, stored: traceparent(index + 1) });
+      expect(answer).toEqual({
+        trace: { traceparent: traceparent(index + 1), baggage: `n=${index + 1}` },
+        stored: traceparent(index + 1),
+      });
     });
     expect(await (await fetch(`${workers.url}/later?n=7`)).json()).toBe("done");
   });
@@ -35,12 +58,16 @@ describe("a cold isolate", () => {
   test("answers 1,000 first requests at once, also when 100 of their clients leave", async () => {
     const workers = await startWorkers({ entry: entry("_race-main"), folder: newFolder("cold") });
     try {
-      const leaving = Array.from({ length: 100 }, (_, index) => leave(`${workers.url}/first/leaving-${index}`));
+      const leaving = Array.from({ length: 100 }, (_, index) =>
+        leave(`${workers.url}/first/leaving-${index}`),
+      );
       const answers = Array.from({ length: 900 }, async (_, index) => {
         const response = await fetch(`${workers.url}/first/${index}`);
         return `${response.status} ${await response.text()}`;
       });
-      expect(await Promise.all(answers)).toEqual(Array.from({ length: 900 }, (_, index) => `200 ${index}`));
+      expect(await Promise.all(answers)).toEqual(
+        Array.from({ length: 900 }, (_, index) => `200 ${index}`),
+      );
       await Promise.all(leaving);
       expect(await (await fetch(`${workers.url}/first/after`)).text()).toBe("after");
     } finally {
@@ -51,7 +78,9 @@ describe("a cold isolate", () => {
   /** Sends a request and cuts the connection while the answer is being made. */
   function leave(url: string): Promise<void> {
     return new Promise((resolve) => {
-      const cut = request(url).on("error", () => resolve()).on("close", () => resolve());
+      const cut = request(url)
+        .on("error", () => resolve())
+        .on("close", () => resolve());
       cut.end();
       setTimeout(() => cut.destroy(), 5 + Math.random() * 20);
     });
@@ -59,12 +88,19 @@ describe("a cold isolate", () => {
 });
 
 test("without the export of PillionObject the first use says what to add", async () => {
-  const workers = await startWorkers({ entry: entry("_race-peer"), folder: newFolder("missing"), objects: false });
+  const workers = await startWorkers({
+    entry: entry("_race-peer"),
+    folder: newFolder("missing"),
+    objects: false,
+  });
   try {
     expect(await (await fetch(`${workers.url}/hello`)).text()).toBe("hello");
     const unexported = await fetch(`${workers.url}/first/1`);
     expect(unexported.status).toBe(500);
-    const { errorCode, message } = (await unexported.json()) as { errorCode: string; message: string };
+    const { errorCode, message } = (await unexported.json()) as {
+      errorCode: string;
+      message: string;
+    };
     expect(errorCode).toBe("ERR_CONFIGURATION");
     expect(message).toContain("component statestore needs the Durable Object class PillionObject");
     expect(message).toContain('export { PillionObject } from "pillion/workers";');
@@ -77,9 +113,16 @@ test("without the export of PillionObject the first use says what to add", async
 });
 
 test("withPillion gives a bare handler its blocks, and passes on what it throws", async () => {
-  const workers = await startWorkers({ entry: entry("_bare-worker"), folder: newFolder("bare"), env: { NAME: "bare" } });
+  const workers = await startWorkers({
+    entry: entry("_bare-worker"),
+    folder: newFolder("bare"),
+    env: { NAME: "bare" },
+  });
   try {
-    expect(await (await fetch(`${workers.url}/path`)).json()).toEqual({ name: "bare", stored: "/path" });
+    expect(await (await fetch(`${workers.url}/path`)).json()).toEqual({
+      name: "bare",
+      stored: "/path",
+    });
     expect((await fetch(`${workers.url}/boom`)).status).toBe(500);
     await expect.poll(() => workers.output()).toContain("passed on");
   } finally {
@@ -91,7 +134,9 @@ test("the object's alarm removes what has ended and leaves the rest", async () =
   const workers = await startWorkers({ entry: entry("_sweep-worker"), folder: newFolder("sweep") });
   try {
     expect(await (await fetch(workers.url, { method: "POST" })).json()).toEqual(["ends", "stays"]);
-    await expect.poll(async () => (await fetch(workers.url)).json(), { timeout: 10_000 }).toEqual(["stays"]);
+    await expect
+      .poll(async () => (await fetch(workers.url)).json(), { timeout: 10_000 })
+      .toEqual(["stays"]);
   } finally {
     await workers.stop();
   }

@@ -10,7 +10,8 @@ import { remove, removeBulk, set, setBulk, transaction } from "./write.ts";
 export function createState(opened: OpenedState, call: Call, schema?: StandardSchema): State {
   const handle: Handle = { opened, call, schema };
   return {
-    get: async <T>(key: string, options?: object) => (await getItem<T>(handle, key, options))?.value,
+    get: async <T>(key: string, options?: object) =>
+      (await getItem<T>(handle, key, options))?.value,
     getItem: (key, options) => getItem(handle, key, options),
     getBulk: (keys, options) => getBulk(handle, keys, options),
     set: (key, value, options) => set(handle, key, value, options),

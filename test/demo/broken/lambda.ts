@@ -1,0 +1,6 @@
+import { serve } from "pillion/lambda";
+import * as memory from "pillion/memory";
+import app from "../../../examples/orders/app.ts";
+
+// The planted fault: acknowledged writes do not outlive the process.
+export const handler = serve(app, { components: { statestore: memory.state({}) } });

@@ -45,7 +45,11 @@ function memoryStore({ clock, random }: Host): StateStore {
       }
     },
     async list(prefix, limit, cursor) {
-      return page([...items.keys()].filter((key) => key.startsWith(prefix) && current(key)).sort(), limit, cursor);
+      return page(
+        [...items.keys()].filter((key) => key.startsWith(prefix) && current(key)).sort(),
+        limit,
+        cursor,
+      );
     },
     native: () => items,
   };

@@ -1,14 +1,37 @@
-import type { DeleteOptions, KeyPage, Precondition, SetOptions, StateOperation, StoredItem, StoredValue } from "../../src/contracts/state.ts";
+import type {
+  DeleteOptions,
+  KeyPage,
+  Precondition,
+  SetOptions,
+  StateOperation,
+  StoredItem,
+  StoredValue,
+} from "../../src/contracts/state.ts";
 import { ComponentError, type ErrorKind } from "../../src/errors.ts";
 import type { ObjectStorage, SqlValue } from "./_object.ts";
 
 /** What crosses from the Worker to the object, once per call. `now` is the caller's clock, in milliseconds. */
 export type StateRequest =
   | { readonly do: "get"; readonly now: number; readonly keys: readonly string[] }
-  | ({ readonly do: "set"; readonly now: number; readonly key: string; readonly value: StoredValue } & Write)
+  | ({
+      readonly do: "set";
+      readonly now: number;
+      readonly key: string;
+      readonly value: StoredValue;
+    } & Write)
   | ({ readonly do: "delete"; readonly now: number; readonly key: string } & DeleteOptions)
-  | { readonly do: "transaction"; readonly now: number; readonly operations: readonly ObjectOperation[] }
-  | { readonly do: "list"; readonly now: number; readonly prefix: string; readonly limit: number; readonly cursor: string | undefined };
+  | {
+      readonly do: "transaction";
+      readonly now: number;
+      readonly operations: readonly ObjectOperation[];
+    }
+  | {
+      readonly do: "list";
+      readonly now: number;
+      readonly prefix: string;
+      readonly limit: number;
+      readonly cursor: string | undefined;
+    };
 
 /** An upsert carries its new ETag, made by the caller, and the time it ends, in seconds. */
 export interface Write extends Pick<SetOptions, "when"> {
@@ -78,12 +101,25 @@ export class StateObject {
 
   #read(key: string, seconds: number): StoredItem | undefined {
     const [row] = this.#storage.sql
-      .exec("SELECT value, etag, expires FROM state WHERE key = ? AND (expires IS NULL OR expires > ?)", key, seconds)
+      .exec(
+        "SELECT value, etag, expires FROM state WHERE key = ? AND (expires IS NULL OR expires > ?)",
+        key,
+        seconds,
+      )
       .toArray();
-    return row && { value: toValue(row.value as SqlValue), etag: row.etag as string, expires: (row.expires as number | null) ?? undefined };
+    return (
+      row && {
+        value: toValue(row.value as SqlValue),
+        etag: row.etag as string,
+        expires: (row.expires as number | null) ?? undefined,
+      }
+    );
   }
 
-  #upsert({ key, value, when, etag, expires }: { key: string; value: StoredValue } & Write, seconds: number): void {
+  #upsert(
+    { key, value, when, etag, expires }: { key: string; value: StoredValue } & Write,
+    seconds: number,
+  ): void {
     this.#check(key, when, seconds);
     this.#storage.sql.exec(
       "INSERT OR REPLACE INTO state (key, value, etag, expires) VALUES (?, ?, ?, ?)",
@@ -102,13 +138,20 @@ export class StateObject {
   #check(key: string, when: Precondition | undefined, seconds: number): void {
     if (when === undefined) return;
     const [row] = this.#storage.sql
-      .exec("SELECT etag FROM state WHERE key = ? AND (expires IS NULL OR expires > ?)", key, seconds)
+      .exec(
+        "SELECT etag FROM state WHERE key = ? AND (expires IS NULL OR expires > ?)",
+        key,
+        seconds,
+      )
       .toArray();
     if (when === "absent" ? row === undefined : row?.etag === when.etag) return;
     throw new ComponentError("etag-mismatch", `key ${key} was written since it was read`);
   }
 
-  #list({ prefix, limit, cursor }: { prefix: string; limit: number; cursor: string | undefined }, seconds: number): KeyPage {
+  #list(
+    { prefix, limit, cursor }: { prefix: string; limit: number; cursor: string | undefined },
+    seconds: number,
+  ): KeyPage {
     const rows = this.#storage.sql
       .exec(
         `SELECT key FROM state WHERE key >= ?1 AND substr(key, 1, length(?1)) = ?1 AND key > ?2
@@ -128,19 +171,28 @@ const VERSION = 1;
 
 /** JSON is kept as text and bytes as a blob, so a column's own type says which it is. */
 function migrate({ sql }: ObjectStorage): void {
-  sql.exec("CREATE TABLE IF NOT EXISTS pillion (block TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID");
+  sql.exec(
+    "CREATE TABLE IF NOT EXISTS pillion (block TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID",
+  );
   const [row] = sql.exec("SELECT version FROM pillion WHERE block = 'state'").toArray();
   if (row?.version === VERSION) return;
   if (row) {
-    throw new ComponentError("config", `this object's state is of version ${row.version}, and this pillion knows ${VERSION}: deploy a newer one`);
+    throw new ComponentError(
+      "config",
+      `this object's state is of version ${row.version}, and this pillion knows ${VERSION}: deploy a newer one`,
+    );
   }
-  sql.exec("CREATE TABLE state (key TEXT PRIMARY KEY, value ANY NOT NULL, etag TEXT NOT NULL, expires INTEGER) WITHOUT ROWID, STRICT");
+  sql.exec(
+    "CREATE TABLE state (key TEXT PRIMARY KEY, value ANY NOT NULL, etag TEXT NOT NULL, expires INTEGER) WITHOUT ROWID, STRICT",
+  );
   sql.exec("CREATE INDEX state_expires ON state (expires) WHERE expires IS NOT NULL");
   sql.exec("INSERT INTO pillion (block, version) VALUES ('state', ?)", VERSION);
 }
 
 function toValue(value: SqlValue): StoredValue {
-  return typeof value === "string" ? { json: value } : { bytes: new Uint8Array(value as ArrayBuffer) };
+  return typeof value === "string"
+    ? { json: value }
+    : { bytes: new Uint8Array(value as ArrayBuffer) };
 }
 
 /** SQL takes whole buffers; bytes may be a view of a part. */

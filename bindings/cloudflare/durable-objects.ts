@@ -1,13 +1,27 @@
 import type { Settings } from "../../src/contracts/component.ts";
 import type { Host } from "../../src/contracts/host.ts";
-import { expiryOf, type StateOperation, type StateStore, type StoredValue, stateStore } from "../../src/contracts/state.ts";
+import {
+  expiryOf,
+  type StateOperation,
+  type StateStore,
+  type StoredValue,
+  stateStore,
+} from "../../src/contracts/state.ts";
 import { ComponentError, messageOf } from "../../src/errors.ts";
 import type { ObjectNamespace } from "./_object.ts";
 import type { ObjectOperation, StateReply, StateRequest } from "./_state-object.ts";
 
 const fields = {
-  binding: { type: "string", description: "Worker binding of another Worker's namespace of PillionObject. Default: the PillionObject that this Worker exports." },
-  object: { type: "string", description: "Name of the object that holds the items. Default: `state/` and the component's name." },
+  binding: {
+    type: "string",
+    description:
+      "Worker binding of another Worker's namespace of PillionObject. Default: the PillionObject that this Worker exports.",
+  },
+  object: {
+    type: "string",
+    description:
+      "Name of the object that holds the items. Default: `state/` and the component's name.",
+  },
 } as const;
 
 /** State in one SQLite-backed Durable Object: strongly consistent, with transactions. */
@@ -40,14 +54,26 @@ function objectStore(settings: Settings<typeof fields>, host: Host, name: string
     async set(key, value, { when, ttl }) {
       const etag = random.uuid();
       checkSize(key, value);
-      await ask({ do: "set", now: clock.now(), key, value, when, etag, expires: expiryOf(ttl, clock) });
+      await ask({
+        do: "set",
+        now: clock.now(),
+        key,
+        value,
+        when,
+        etag,
+        expires: expiryOf(ttl, clock),
+      });
       return etag;
     },
     async delete(key, { etag }) {
       await ask({ do: "delete", now: clock.now(), key, etag });
     },
     async transaction(operations) {
-      await ask({ do: "transaction", now: clock.now(), operations: operations.map(toObjectOperation) });
+      await ask({
+        do: "transaction",
+        now: clock.now(),
+        operations: operations.map(toObjectOperation),
+      });
     },
     async list(prefix, limit, cursor) {
       const reply = await ask({ do: "list", now: clock.now(), prefix, limit, cursor });
@@ -67,7 +93,11 @@ function objectStore(settings: Settings<typeof fields>, host: Host, name: string
       // A stub that failed once stays broken, so each call takes its own; that costs no round trip.
       reply = await namespace.getByName(object).state(request);
     } catch (cause) {
-      throw new ComponentError("unavailable", `component ${name}: Durable Object ${object} did not answer: ${messageOf(cause)}`, { cause });
+      throw new ComponentError(
+        "unavailable",
+        `component ${name}: Durable Object ${object} did not answer: ${messageOf(cause)}`,
+        { cause },
+      );
     }
     if ("failed" in reply) throw new ComponentError(reply.failed, reply.message);
     return reply;
@@ -77,13 +107,23 @@ function objectStore(settings: Settings<typeof fields>, host: Host, name: string
     if (operation.operation === "delete") return operation;
     const { key, value, when, ttl } = operation;
     checkSize(key, value);
-    return { operation: "upsert", key, value, when, etag: random.uuid(), expires: expiryOf(ttl, clock) };
+    return {
+      operation: "upsert",
+      key,
+      value,
+      when,
+      etag: random.uuid(),
+      expires: expiryOf(ttl, clock),
+    };
   }
 
   function checkSize(key: string, value: StoredValue): void {
     const size = "json" in value ? sizeOf(value.json) : value.bytes.byteLength;
     if (size <= MAX_VALUE) return;
-    throw new ComponentError("invalid", `component ${name}: the value of ${key} is too large for a Durable Object, which takes ${MAX_VALUE} bytes: nothing was written`);
+    throw new ComponentError(
+      "invalid",
+      `component ${name}: the value of ${key} is too large for a Durable Object, which takes ${MAX_VALUE} bytes: nothing was written`,
+    );
   }
 }
 
@@ -92,10 +132,19 @@ function sizeOf(text: string): number {
   return text.length * 3 <= MAX_VALUE ? text.length : new TextEncoder().encode(text).byteLength;
 }
 
-function namespaceOf(binding: string | undefined, { env, exports }: Host, component: string): ObjectNamespace<Stub> {
-  const namespace = (binding === undefined ? exports.PillionObject : env[binding]) as Partial<ObjectNamespace<Stub>> | undefined;
+function namespaceOf(
+  binding: string | undefined,
+  { env, exports }: Host,
+  component: string,
+): ObjectNamespace<Stub> {
+  const namespace = (binding === undefined ? exports.PillionObject : env[binding]) as
+    | Partial<ObjectNamespace<Stub>>
+    | undefined;
   if (typeof namespace?.getByName === "function") return namespace as ObjectNamespace<Stub>;
-  throw new ComponentError("config", binding === undefined ? missingExport(component) : missingBinding(component, binding));
+  throw new ComponentError(
+    "config",
+    binding === undefined ? missingExport(component) : missingBinding(component, binding),
+  );
 }
 
 function missingExport(component: string): string {

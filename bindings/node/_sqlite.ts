@@ -66,7 +66,9 @@ export function connection(component: string, host: Host, options: ConnectionOpt
 
   function translate(error: SqliteError): ComponentError {
     const [kind, text] = explain(error.errcode & 0xff, path, options.busyTimeoutMs);
-    return new ComponentError(kind, `component ${component}: ${text} (SQLite: ${error.message})`, { cause: error });
+    return new ComponentError(kind, `component ${component}: ${text} (SQLite: ${error.message})`, {
+      cause: error,
+    });
   }
 }
 
@@ -80,7 +82,10 @@ function parse(connectionString: string, component: string): { path: string; rea
       `component ${component}: connectionString ${connectionString} is not a path, file:path or :memory:; of SQLite's parameters only mode is known`,
     );
   }
-  return { path: connectionString.startsWith("file:") ? path : connectionString, readOnly: parameters.get("mode") === "ro" };
+  return {
+    path: connectionString.startsWith("file:") ? path : connectionString,
+    readOnly: parameters.get("mode") === "ro",
+  };
 }
 
 function createFolder(path: string): void {
@@ -112,16 +117,28 @@ function explain(code: number, path: string, busyTimeoutMs: number): [ErrorKind,
   switch (code) {
     case BUSY:
     case LOCKED:
-      return ["unavailable", `${path} is locked by another process, and was so for ${busyTimeoutMs} ms: raise busyTimeout, or end whoever holds it`];
+      return [
+        "unavailable",
+        `${path} is locked by another process, and was so for ${busyTimeoutMs} ms: raise busyTimeout, or end whoever holds it`,
+      ];
     case 8:
-      return ["config", `${path} is read-only: let this user write the file and its folder, or set connectionString to another`];
+      return [
+        "config",
+        `${path} is read-only: let this user write the file and its folder, or set connectionString to another`,
+      ];
     case 11:
     case 26:
-      return ["config", `${path} is not a SQLite database or is damaged: set connectionString to another file, or restore it`];
+      return [
+        "config",
+        `${path} is not a SQLite database or is damaged: set connectionString to another file, or restore it`,
+      ];
     case 13:
       return ["unavailable", `the disk that holds ${path} is full: nothing was written`];
     case 14:
-      return ["config", `${path} cannot be opened: let this user read and write the file and its folder, or set connectionString to another`];
+      return [
+        "config",
+        `${path} cannot be opened: let this user read and write the file and its folder, or set connectionString to another`,
+      ];
     case 18:
       return ["invalid", "the value is larger than SQLite takes: nothing was written"];
     default:
@@ -130,7 +147,11 @@ function explain(code: number, path: string, busyTimeoutMs: number): [ErrorKind,
 }
 
 /** Runs `work` in one write transaction, and undoes it if it throws. */
-export function transact<T>(database: DatabaseSync, begin: "IMMEDIATE" | "EXCLUSIVE", work: () => T): T {
+export function transact<T>(
+  database: DatabaseSync,
+  begin: "IMMEDIATE" | "EXCLUSIVE",
+  work: () => T,
+): T {
   database.exec(`BEGIN ${begin}`);
   try {
     const result = work();

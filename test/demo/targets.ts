@@ -56,7 +56,7 @@ async function restartable(start: () => Promise<Crashable>): Promise<TargetUnder
 /** What crashes is the function's sandbox; the table outlives it, as the managed service would. */
 async function startOnLambda(options: TargetOptions): Promise<TargetUnderTest> {
   const { folder, broken, native, emulator = "npm" } = options;
-  const dynamodb = await startDynamoDB({ emulator });
+  const dynamodb = await startDynamoDB({ emulator, region: "eu-central-1" });
   await dynamodb.createTable("orders", { ttl: "ttl" });
   const dir = join(folder, "lambda");
   mkdirSync(dir, { recursive: true });

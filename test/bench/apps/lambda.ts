@@ -1,0 +1,4 @@
+import { serve } from "pillion/lambda";
+import app from "./app.ts";
+
+export const handler = serve(app);

@@ -1,0 +1,4 @@
+import { Hono } from "hono";
+import { routes } from "./routes.ts";
+
+export default routes(new Hono());

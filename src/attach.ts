@@ -3,16 +3,19 @@ import type { Blocks } from "./blocks.ts";
 /** Shared by every copy of pillion in a bundle, so that the app's finds what the target's attached. */
 const key = Symbol.for("pillion.blocks");
 
-export interface Attached {
-  /** Made when it is first read: a request that touches no block pays nothing. */
-  readonly blocks: Blocks;
+/**
+ * Lets the app find its blocks through the execution context that it is given, and nothing else can.
+ * They are made when they are first asked for: a request that touches none pays for none.
+ */
+export function attach(context: object, make: () => Blocks): void {
+  let blocks: Blocks | undefined;
+  (context as Attached)[key] = () => (blocks ??= make());
 }
 
-/** Lets the app find its blocks through the execution context that it is given, and nothing else can. */
-export function attach(context: object, attached: Attached): void {
-  (context as Record<symbol, unknown>)[key] = attached;
+export function attachedTo(context: object | undefined): Blocks | undefined {
+  return (context as Attached | undefined)?.[key]?.();
 }
 
-export function attachedTo(context: object | undefined): Attached | undefined {
-  return context && ((context as Record<symbol, unknown>)[key] as Attached | undefined);
+interface Attached {
+  [key]?: () => Blocks;
 }

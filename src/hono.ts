@@ -29,8 +29,7 @@ export function pillion(options?: PillionOptions): MiddlewareHandler<PillionEnv>
   let own: Runtime | undefined;
   return (c, next) => {
     const attached = options ? undefined : attachedTo(contextOf(c));
-    if (attached) c.set("blocks", attached.blocks);
-    else c.set("blocks", ownRuntime(c).blocksFor(callOf(c, options?.onEvent)));
+    c.set("blocks", attached ?? ownRuntime(c).blocksFor(callOf(c, options?.onEvent)));
     return next();
   };
 

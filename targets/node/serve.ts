@@ -3,7 +3,6 @@ import type { AddressInfo } from "node:net";
 import { toNodeHandler } from "srvx/node";
 import type { App } from "../../src/app.ts";
 import { attach } from "../../src/attach.ts";
-import type { Blocks } from "../../src/blocks.ts";
 import { pendingWork, traceFrom } from "../../src/call.ts";
 import type { Call } from "../../src/contracts/host.ts";
 import { configurationError } from "../../src/errors.ts";
@@ -70,12 +69,7 @@ type PendingWork = ReturnType<typeof pendingWork>;
 /** The shape of Workers' execution context, which Hono hands on as `c.executionCtx`. */
 function contextFor(request: Request, runtime: Runtime, { waitUntil }: PendingWork): object {
   const context = { waitUntil, passThroughOnException() {}, props: {} };
-  let blocks: Blocks | undefined;
-  attach(context, {
-    get blocks() {
-      return (blocks ??= runtime.blocksFor(callOf(request, waitUntil)));
-    },
-  });
+  attach(context, () => runtime.blocksFor(callOf(request, waitUntil)));
   return context;
 }
 

@@ -1,3 +1,8 @@
 export { PillionObject } from "./object.ts";
 export { open, serve } from "./serve.ts";
-export { type BareHandler, withPillion, type WithPillionOptions, type Wrapped } from "./with-pillion.ts";
+export {
+  type BareHandler,
+  type WithPillionOptions,
+  type Wrapped,
+  withPillion,
+} from "./with-pillion.ts";

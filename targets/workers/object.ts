@@ -1,6 +1,10 @@
 import { DurableObject } from "cloudflare:workers";
 import type { ObjectContext } from "../../bindings/cloudflare/_object.ts";
-import { StateObject, type StateReply, type StateRequest } from "../../bindings/cloudflare/_state-object.ts";
+import {
+  StateObject,
+  type StateReply,
+  type StateRequest,
+} from "../../bindings/cloudflare/_state-object.ts";
 
 /**
  * The one Durable Object class of pillion, to be exported by the Worker's main module. What an instance holds
@@ -46,7 +50,10 @@ class StateHolder extends DurableObject {
 }
 
 // The public type is an interface, so that the package's declarations do not name a module only workerd has.
-export const PillionObject = StateHolder as unknown as new (context: ObjectContext, env: unknown) => PillionObject;
+export const PillionObject = StateHolder as unknown as new (
+  context: ObjectContext,
+  env: unknown,
+) => PillionObject;
 
 /** One sweep serves all that ended within the minute: an alarm for each item would cost a write for each. */
 const SWEEP_INTERVAL_MS = 60_000;
@@ -57,7 +64,8 @@ function later(end: number): number {
 
 /** When the first item that the request wrote ends, in milliseconds. */
 function earliestEnd(request: StateRequest): number | undefined {
-  const writes = request.do === "transaction" ? request.operations : request.do === "set" ? [request] : [];
+  const writes =
+    request.do === "transaction" ? request.operations : request.do === "set" ? [request] : [];
   let earliest: number | undefined;
   for (const write of writes) {
     const expires = "expires" in write ? write.expires : undefined;

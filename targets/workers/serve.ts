@@ -1,10 +1,14 @@
+import * as durableObjects from "../../bindings/cloudflare/durable-objects.ts";
 import type { App } from "../../src/app.ts";
 import { attach } from "../../src/attach.ts";
 import { configurationError } from "../../src/errors.ts";
 import { answerFailure } from "../../src/failure.ts";
 import type { Runtime } from "../../src/runtime.ts";
 import type { ServeOptions } from "../../src/serve.ts";
-import { type ExecutionContext, lazyBlocks, workerRuntime } from "./host.ts";
+import { callOf, type ExecutionContext, workerRuntime } from "./host.ts";
+
+/** What names that nobody declared stand for. */
+const defaults = { statestore: () => durableObjects.state({}) };
 
 /** What a Worker's main module exports as default. */
 export interface WorkerHandlers {
@@ -17,11 +21,12 @@ export interface WorkerHandlers {
  */
 export function serve(app: App, options: ServeOptions = {}): WorkerHandlers {
   const { fetch } = app;
-  if (!fetch) throw configurationError(`app ${app.id} has no fetch: defineApp({ id, fetch: http.fetch })`);
-  const runtime = workerRuntime(app.id, options);
+  if (!fetch)
+    throw configurationError(`app ${app.id} has no fetch: defineApp({ id, fetch: http.fetch })`);
+  const runtime = workerRuntime(app.id, options, defaults);
   return {
     async fetch(request, env, context) {
-      attach(context, lazyBlocks(runtime, context, request, options.onEvent));
+      attach(context, () => runtime.blocksFor(callOf(context, request, options.onEvent)));
       try {
         return await fetch(request, env, context);
       } catch (error) {
@@ -36,5 +41,5 @@ export function serve(app: App, options: ServeOptions = {}): WorkerHandlers {
  * Use it inside an invocation: Workers allow no I/O elsewhere.
  */
 export async function open(app: App, options: ServeOptions = {}): Promise<Runtime> {
-  return workerRuntime(app.id, options);
+  return workerRuntime(app.id, options, defaults);
 }

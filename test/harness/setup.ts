@@ -1,8 +1,6 @@
-import { rmSync } from "node:fs";
 import { temporary } from "./folder.ts";
 
-/** Runs once before all test files and returns what runs after them. */
-export default function setup(): () => void {
-  rmSync(temporary, { recursive: true, force: true });
-  return () => rmSync(temporary, { recursive: true, force: true });
+/** Runs once before all test files, in the process whose environment theirs inherit. */
+export default function setup(): void {
+  process.env.PILLION_TEST_FOLDER = temporary;
 }

@@ -15,6 +15,7 @@ export interface WorkersOptions {
   readonly entry: string;
   /** Where the bundle, the configuration and what Durable Objects store go. Used again by the next start. */
   readonly folder: string;
+  readonly minify?: boolean;
   /** Whether the main module exports PillionObject. Default true. */
   readonly objects?: boolean;
   /** Text for `env`. */
@@ -30,9 +31,9 @@ export interface RunningWorkers extends Running {
 
 /** Bundles a Worker as wrangler would and serves it with workerd itself: nothing between the caller and the runtime. */
 export async function startWorkers(options: WorkersOptions): Promise<RunningWorkers> {
-  const { folder, peers = {} } = options;
+  const { folder, peers = {}, minify } = options;
   mkdirSync(join(folder, "objects"), { recursive: true });
-  await bundleWorker(options.entry, join(folder, "main.js"));
+  await bundleWorker(options.entry, join(folder, "main.js"), minify);
   for (const [name, entry] of Object.entries(peers))
     await bundleWorker(entry, join(folder, `${name}.js`));
   writeFileSync(join(folder, "config.capnp"), configuration(options));

@@ -1,3 +1,4 @@
+import * as durableObjects from "../../bindings/cloudflare/durable-objects.ts";
 import { PillionObject, withPillion } from "../../targets/workers/index.ts";
 
 export { PillionObject };
@@ -10,5 +11,5 @@ export default withPillion(
       return Response.json({ name: env.NAME, stored: await blocks.state("statestore").get("k") });
     },
   },
-  { id: "bare" },
+  { id: "bare", components: { statestore: durableObjects.state({}) } },
 );

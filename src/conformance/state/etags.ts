@@ -165,6 +165,7 @@ export const etags = {
   "16 updates at once lose nothing": {
     needs: ["ETAG"],
     async run({ state, key }) {
+      await state.set(key("n"), 0);
       await Promise.all(
         Array.from({ length: 16 }, () =>
           state.update(key("n"), (value: unknown) => ((value as number) ?? 0) + 1),

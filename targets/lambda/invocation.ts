@@ -1,0 +1,85 @@
+import { pendingWork, traceFrom } from "../../src/call.ts";
+import type { Call, Trace } from "../../src/contracts/host.ts";
+import type { Listener } from "../../src/events.ts";
+
+/** What pillion reads of Lambda's context; it is handed on whole. */
+export interface LambdaContext {
+  readonly awsRequestId: string;
+  getRemainingTimeInMillis(): number;
+}
+
+export interface Invocation {
+  readonly call: Call;
+  /** Waits for `waitUntil` work, as long as there is time to answer, and lets go of the invocation. */
+  end(): Promise<void>;
+}
+
+/** What a call leaves of the invocation's time, so that a timeout can still be answered and reported. */
+const MARGIN_MS = 200;
+
+export function startInvocation(
+  context: LambdaContext,
+  header: (name: string) => string | undefined,
+  onEvent: Listener | undefined,
+): Invocation {
+  // Handlers are also called by their authors' unit tests, with whatever context those make.
+  const remaining = context?.getRemainingTimeInMillis?.();
+  const deadline = remaining === undefined ? undefined : Date.now() + remaining;
+  const pending = pendingWork(onEvent);
+  let worked = false;
+  let ended = false;
+  let controller: AbortController | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let trace: Trace | undefined;
+
+  const call: Call = {
+    deadline,
+    get trace() {
+      return (trace ??= traceFrom(header));
+    },
+    get signal() {
+      if (controller || deadline === undefined) return controller?.signal;
+      controller = new AbortController();
+      const { signal } = controller;
+      if (!ended) timer = setTimeout(abort, timeLeft(deadline)).unref();
+      return signal;
+    },
+    waitUntil(work) {
+      worked = true;
+      pending.waitUntil(work);
+    },
+  };
+  return { call, end };
+
+  function abort(): void {
+    controller?.abort(new DOMException("the function is about to time out", "TimeoutError"));
+  }
+
+  async function end(): Promise<void> {
+    if (worked && !(await within(deadline, pending.settled()))) {
+      const error = new DOMException(
+        "work given to waitUntil was left behind at the timeout",
+        "TimeoutError",
+      );
+      onEvent?.({ type: "waituntil.failed", error });
+    }
+    ended = true;
+    clearTimeout(timer);
+  }
+}
+
+/** Whether `work` settled before the deadline's margin: an answer is not to be lost to what runs beside it. */
+async function within(deadline: number | undefined, work: Promise<void>): Promise<boolean> {
+  if (deadline === undefined) return work.then(() => true);
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), timeLeft(deadline));
+  });
+  const settled = await Promise.race([work.then(() => true), late]);
+  clearTimeout(timer);
+  return settled;
+}
+
+function timeLeft(deadline: number): number {
+  return Math.max(0, deadline - Date.now() - MARGIN_MS);
+}

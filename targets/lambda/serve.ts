@@ -1,0 +1,149 @@
+import type { App } from "../../src/app.ts";
+import { attach } from "../../src/attach.ts";
+import { ApiError, configurationError } from "../../src/errors.ts";
+import { answerFailure } from "../../src/failure.ts";
+import type { Runtime } from "../../src/runtime.ts";
+import type { ServeOptions } from "../../src/serve.ts";
+import { defaults } from "./defaults.ts";
+import { describeEvent, type HttpEvent, headerReader, httpEventOf } from "./events.ts";
+import { type Invocation, type LambdaContext, startInvocation } from "./invocation.ts";
+import { lambdaRuntime } from "./open.ts";
+import { toRequest } from "./request.ts";
+import { type HttpResult, toResult } from "./response.ts";
+import { type ResponseStream, sendResponse, streamingMark } from "./stream.ts";
+
+export interface LambdaServeOptions extends ServeOptions {
+  /**
+   * Send the answer while it is made. For function URLs with `InvokeMode: RESPONSE_STREAM` and REST APIs
+   * with `responseTransferMode: STREAM`; HTTP APIs and load balancers cannot stream.
+   */
+  readonly stream?: boolean | undefined;
+}
+
+export type HttpHandler = (event: unknown, context: LambdaContext) => Promise<HttpResult>;
+export type StreamingHttpHandler = (
+  event: unknown,
+  stream: ResponseStream,
+  context: LambdaContext,
+) => Promise<void>;
+
+/**
+ * A Lambda handler that answers the HTTP events of API Gateway (REST and HTTP APIs), function URLs and load
+ * balancers with the app. It rejects events of anything else with `ERR_CONFIGURATION`.
+ * Answers in bytes need `binaryMediaTypes` on a REST API, and nothing elsewhere.
+ * Hono finds the event and the context in `c.env`, as with its own adapter, and variables beside them.
+ * Throws `ERR_CONFIGURATION` for an app without `fetch` and for components that cannot work.
+ */
+export function serve(
+  app: App,
+  options: LambdaServeOptions & { readonly stream: true },
+): StreamingHttpHandler;
+export function serve(
+  app: App,
+  options?: LambdaServeOptions & { readonly stream?: false | undefined },
+): HttpHandler;
+export function serve(app: App, options?: LambdaServeOptions): HttpHandler | StreamingHttpHandler;
+export function serve(
+  app: App,
+  options: LambdaServeOptions = {},
+): HttpHandler | StreamingHttpHandler {
+  const { fetch, id } = app;
+  if (!fetch)
+    throw configurationError(`app ${id} has no fetch: defineApp({ id, fetch: http.fetch })`);
+  const answer = answerWith(fetch, lambdaRuntime(id, options, defaults), options);
+  return options.stream ? streamingHandler(answer, options) : bufferedHandler(answer, options);
+}
+
+interface Answer {
+  readonly http: HttpEvent;
+  readonly response: Response;
+  readonly invocation: Invocation;
+}
+
+type Answerer = (event: unknown, context: LambdaContext) => Promise<Answer>;
+
+function answerWith(
+  fetch: NonNullable<App["fetch"]>,
+  runtime: Runtime,
+  { onEvent }: ServeOptions,
+): Answerer {
+  return async (event, context) => {
+    const http = httpEventOf(event);
+    if (!http) throw notHttp(event);
+    const invocation = startInvocation(context, headerReader(event), onEvent);
+    try {
+      const request = requestOf(http);
+      const response =
+        request instanceof Response
+          ? request
+          : await fetch(
+              request,
+              environmentOf(http, context),
+              executionContext(runtime, invocation),
+            );
+      if (response instanceof Response) return { http, response, invocation };
+      throw new TypeError("the app's fetch returned no Response");
+    } catch (error) {
+      return { http, response: answerFailure(error, onEvent), invocation };
+    }
+  };
+}
+
+function bufferedHandler(answer: Answerer, { onEvent }: ServeOptions): HttpHandler {
+  return async (event, context) => {
+    const { http, response, invocation } = await answer(event, context);
+    const result = await toResult(response, http).catch((error: unknown) =>
+      // A body that fails half-way, which nobody has seen yet.
+      toResult(answerFailure(error, onEvent), http),
+    );
+    await invocation.end();
+    return result;
+  };
+}
+
+function streamingHandler(answer: Answerer, { onEvent }: ServeOptions): StreamingHttpHandler {
+  const handler: StreamingHttpHandler = async (event, stream, context) => {
+    const { http, response, invocation } = await answer(event, context);
+    try {
+      await sendResponse(response, http, stream);
+    } catch (error) {
+      onEvent?.({ type: "handler.failed", error });
+      throw error;
+    } finally {
+      await invocation.end();
+    }
+  };
+  return Object.assign(handler, { [streamingMark]: "response" });
+}
+
+function requestOf(http: HttpEvent): Request | Response {
+  try {
+    return toRequest(http);
+  } catch (cause) {
+    return new ApiError(
+      "ERR_MALFORMED_REQUEST",
+      "the request has a malformed method, host or header",
+      {
+        cause,
+      },
+    ).getResponse();
+  }
+}
+
+/** What `hono/aws-lambda` gives an app, over the variables that the other targets give it. */
+function environmentOf({ event }: HttpEvent, lambdaContext: LambdaContext): object {
+  return { __proto__: process.env, event, requestContext: event.requestContext, lambdaContext };
+}
+
+/** The shape of Workers' execution context, which Hono hands on as `c.executionCtx`. */
+function executionContext(runtime: Runtime, { call }: Invocation): object {
+  const context = { waitUntil: call.waitUntil, passThroughOnException() {}, props: {} };
+  attach(context, () => runtime.blocksFor(call));
+  return context;
+}
+
+function notHttp(event: unknown): ApiError {
+  return configurationError(
+    `serve(app) answers HTTP events and was given ${describeEvent(event)}: export a handler for it with withPillion(handler, { id, components })`,
+  );
+}

@@ -25,3 +25,4 @@ export {
 export type { Listener, PillionEvent, StateCallName } from "./events.ts";
 export { type PillionEnv, type PillionOptions, pillion } from "./hono.ts";
 export type { Components, Runtime } from "./runtime.ts";
+export type { ServeOptions } from "./serve.ts";

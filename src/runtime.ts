@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import { checkAppId } from "./app.ts";
 import { prefixOf } from "./blocks/keys.ts";
 import type { StandardSchema } from "./blocks/schema.ts";

@@ -1,5 +1,12 @@
 import type { IncomingMessage, RequestOptions } from "node:http";
-import type { Call, Hash, Host, ServiceRequest, ServiceResponse, Target } from "../../src/contracts/host.ts";
+import type {
+  Call,
+  Hash,
+  Host,
+  ServiceRequest,
+  ServiceResponse,
+  Target,
+} from "../../src/contracts/host.ts";
 import { webHost } from "../../src/web.ts";
 
 // `import "node:http"` runs every lazy getter of the module and with them all of undici: 35 ms of cold
@@ -12,8 +19,10 @@ export function processHost(target: Target, ports: Partial<Host> = {}): Host {
 }
 
 const hash: Hash = {
-  sha256: (data) => process.getBuiltinModule("node:crypto").createHash("sha256").update(data).digest(),
-  hmac: (key, data) => process.getBuiltinModule("node:crypto").createHmac("sha256", key).update(data).digest(),
+  sha256: (data) =>
+    process.getBuiltinModule("node:crypto").createHash("sha256").update(data).digest(),
+  hmac: (key, data) =>
+    process.getBuiltinModule("node:crypto").createHmac("sha256", key).update(data).digest(),
 };
 
 /** Requests over kept-alive sockets of its own: the global `fetch` costs four times the CPU. */

@@ -83,6 +83,8 @@ function copyTree(): string {
       filter: (path) => !path.includes("node_modules"),
     });
   }
+  // The example imports the package by its name; the tests of mutants import sources.
+  symlinkSync(join(root, "dist"), join(folder, "dist"));
   symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
   symlinkSync(join(root, "test/lambda/node_modules"), join(folder, "test/lambda/node_modules"));
   return folder;

@@ -2,7 +2,7 @@ import type { Context, MiddlewareHandler } from "hono";
 import { env } from "hono/adapter";
 import { attachedTo } from "./attach.ts";
 import type { Blocks } from "./blocks.ts";
-import { traceFrom, watch } from "./call.ts";
+import { RequestCall, watch } from "./call.ts";
 import type { Call } from "./contracts/host.ts";
 import { configurationError } from "./errors.ts";
 import type { Listener } from "./events.ts";
@@ -57,15 +57,10 @@ function hostOf(c: Context) {
 
 function callOf(c: Context, onEvent: Listener | undefined): Call {
   const context = contextOf(c) as { waitUntil?(work: Promise<unknown>): void } | undefined;
-  return {
-    signal: c.req.raw.signal,
-    trace: traceFrom((name) => c.req.header(name)),
-    deadline: undefined,
-    waitUntil(work) {
-      const watched = watch(work, onEvent);
-      context?.waitUntil?.(watched);
-    },
-  };
+  return new RequestCall(c.req.raw, (work) => {
+    const watched = watch(work, onEvent);
+    context?.waitUntil?.(watched);
+  });
 }
 
 /** Hono's getter throws where the platform gave no execution context. */

@@ -69,7 +69,7 @@ export function createRuntime({
 
   function blocksFor(call: Call): Blocks {
     const state = (name: string, schema?: StandardSchema) => createState(find(name), call, schema);
-    return { __proto__: unbuiltBlocks, call, state } as unknown as Blocks;
+    return Object.assign(Object.create(unbuiltBlocks) as object, { call, state }) as Blocks;
   }
 
   function find(name: string): OpenedState {

@@ -1,56 +1,32 @@
-import type {
-  DeleteOptions,
-  KeyPage,
-  Precondition,
-  SetOptions,
-  StateOperation,
-  StoredItem,
-  StoredValue,
-} from "../../src/contracts/state.ts";
+import type { KeyPage, Precondition } from "../../src/contracts/state.ts";
 import { ComponentError, type ErrorKind } from "../../src/errors.ts";
 import type { ObjectStorage, SqlValue } from "./_object.ts";
 
-/** What crosses from the Worker to the object, once per call. `now` is the caller's clock, in milliseconds. */
-export type StateRequest =
-  | { readonly do: "get"; readonly now: number; readonly keys: readonly string[] }
-  | ({
-      readonly do: "set";
-      readonly now: number;
-      readonly key: string;
-      readonly value: StoredValue;
-    } & Write)
-  | ({ readonly do: "delete"; readonly now: number; readonly key: string } & DeleteOptions)
-  | {
-      readonly do: "transaction";
-      readonly now: number;
-      readonly operations: readonly ObjectOperation[];
-    }
-  | {
-      readonly do: "list";
-      readonly now: number;
-      readonly prefix: string;
-      readonly limit: number;
-      readonly cursor: string | undefined;
-    };
-
-/** An upsert carries its new ETag, made by the caller, and the time it ends, in seconds. */
-export interface Write extends Pick<SetOptions, "when"> {
+/** A row as it lies in the object and crosses to the Worker: JSON is text, bytes are a blob. */
+export interface StateRow {
+  readonly value: string | ArrayBuffer;
   readonly etag: string;
-  readonly expires: number | undefined;
+  /** Seconds since the epoch. */
+  readonly expires: number | null;
 }
 
-export type ObjectOperation =
-  | ({ readonly operation: "upsert"; readonly key: string; readonly value: StoredValue } & Write)
-  | Extract<StateOperation, { operation: "delete" }>;
+/** An upsert carries its new ETag, made by the caller; a delete carries none. */
+export interface ObjectOperation {
+  readonly key: string;
+  readonly when: Precondition | undefined;
+  readonly row: StateRow | undefined;
+}
 
 /** Errors cross as values: RPC drops an error's own properties on older compatibility dates. */
-export type StateReply =
-  | { readonly items: readonly (StoredItem | undefined)[] }
-  | { readonly page: KeyPage }
-  | { readonly done: true }
-  | { readonly failed: ErrorKind; readonly message: string };
+export interface Refusal {
+  readonly failed: ErrorKind;
+  readonly message: string;
+}
 
-/** Answers requests inside a Durable Object. Each runs in one synchronous turn, so nothing comes between its reads and writes. */
+/**
+ * The state that one Durable Object holds. Each call runs in one synchronous turn, so nothing comes between its
+ * reads and its writes. `now` is the caller's clock, in seconds since the epoch.
+ */
 export class StateObject {
   readonly #storage: ObjectStorage;
 
@@ -59,117 +35,89 @@ export class StateObject {
     migrate(storage);
   }
 
-  handle(request: StateRequest): StateReply {
-    try {
-      return this.#answer(request);
-    } catch (error) {
-      if (ComponentError.is(error)) return { failed: error.kind, message: error.message };
-      throw error;
-    }
-  }
-
-  /** Removes what has ended; resolves to when the next item does, in milliseconds, if one does. */
-  sweep(now: number): number | undefined {
-    this.#storage.sql.exec("DELETE FROM state WHERE expires <= ?", Math.floor(now / 1000));
-    const [row] = this.#storage.sql.exec("SELECT min(expires) AS next FROM state").toArray();
-    return typeof row?.next === "number" ? row.next * 1000 : undefined;
-  }
-
-  #answer(request: StateRequest): StateReply {
-    const seconds = Math.floor(request.now / 1000);
-    switch (request.do) {
-      case "get":
-        return { items: request.keys.map((key) => this.#read(key, seconds)) };
-      case "set":
-        this.#upsert(request, seconds);
-        return { done: true };
-      case "delete":
-        this.#delete(request.key, request.etag, seconds);
-        return { done: true };
-      case "transaction":
-        this.#storage.transactionSync(() => {
-          for (const operation of request.operations) {
-            if (operation.operation === "upsert") this.#upsert(operation, seconds);
-            else this.#delete(operation.key, operation.etag, seconds);
-          }
-        });
-        return { done: true };
-      case "list":
-        return { page: this.#list(request, seconds) };
-    }
-  }
-
-  #read(key: string, seconds: number): StoredItem | undefined {
-    const [row] = this.#storage.sql
-      .exec(
-        "SELECT value, etag, expires FROM state WHERE key = ? AND (expires IS NULL OR expires > ?)",
-        key,
-        seconds,
-      )
-      .toArray();
-    return (
-      row && {
-        value: toValue(row.value as SqlValue),
-        etag: row.etag as string,
-        expires: (row.expires as number | null) ?? undefined,
-      }
-    );
-  }
-
-  #upsert(
-    { key, value, when, etag, expires }: { key: string; value: StoredValue } & Write,
-    seconds: number,
-  ): void {
-    this.#check(key, when, seconds);
-    this.#storage.sql.exec(
-      "INSERT OR REPLACE INTO state (key, value, etag, expires) VALUES (?, ?, ?, ?)",
+  get(key: string, now: number): StateRow | undefined {
+    return this.#rows(
+      "SELECT value, etag, expires FROM state WHERE key = ? AND (expires IS NULL OR expires > ?)",
       key,
-      "json" in value ? value.json : toBuffer(value.bytes),
-      etag,
-      expires ?? null,
+      now,
+    )[0];
+  }
+
+  apply(operation: ObjectOperation, now: number): Refusal | undefined {
+    return refusalOf(() => this.#apply(operation, now));
+  }
+
+  transaction(operations: readonly ObjectOperation[], now: number): Refusal | undefined {
+    return refusalOf(() =>
+      this.#storage.transactionSync(() => {
+        for (const operation of operations) this.#apply(operation, now);
+      }),
     );
   }
 
-  #delete(key: string, etag: string | undefined, seconds: number): void {
-    this.#check(key, etag === undefined ? undefined : { etag }, seconds);
-    this.#storage.sql.exec("DELETE FROM state WHERE key = ?", key);
-  }
-
-  #check(key: string, when: Precondition | undefined, seconds: number): void {
-    if (when === undefined) return;
-    const [row] = this.#storage.sql
-      .exec(
-        "SELECT etag FROM state WHERE key = ? AND (expires IS NULL OR expires > ?)",
-        key,
-        seconds,
-      )
-      .toArray();
-    if (when === "absent" ? row === undefined : row?.etag === when.etag) return;
-    throw new ComponentError("etag-mismatch", `key ${key} was written since it was read`);
-  }
-
-  #list(
-    { prefix, limit, cursor }: { prefix: string; limit: number; cursor: string | undefined },
-    seconds: number,
-  ): KeyPage {
+  list(prefix: string, limit: number, cursor: string | undefined, now: number): KeyPage {
     const rows = this.#storage.sql
       .exec(
         `SELECT key FROM state WHERE key >= ?1 AND substr(key, 1, length(?1)) = ?1 AND key > ?2
            AND (expires IS NULL OR expires > ?3) ORDER BY key LIMIT ?4`,
         prefix,
         cursor ?? "",
-        seconds,
+        now,
         limit + 1,
       )
       .toArray();
     const keys = rows.slice(0, limit).map(({ key }) => key as string);
     return { keys, cursor: rows.length > limit ? keys.at(-1) : undefined };
   }
+
+  /** Removes what has ended; returns when the next item does, in seconds, if one does. */
+  sweep(now: number): number | undefined {
+    this.#storage.sql.exec("DELETE FROM state WHERE expires <= ?", now);
+    const [row] = this.#storage.sql.exec("SELECT min(expires) AS next FROM state").toArray();
+    return (row?.next as number | null) ?? undefined;
+  }
+
+  #apply({ key, when, row }: ObjectOperation, now: number): void {
+    if (when !== undefined) this.#check(key, when, now);
+    const { sql } = this.#storage;
+    if (row === undefined) sql.exec("DELETE FROM state WHERE key = ?", key);
+    else {
+      const { value, etag, expires } = row;
+      sql.exec(
+        "INSERT OR REPLACE INTO state (key, value, etag, expires) VALUES (?, ?, ?, ?)",
+        key,
+        value,
+        etag,
+        expires,
+      );
+    }
+  }
+
+  #check(key: string, when: Precondition, now: number): void {
+    const etag = this.get(key, now)?.etag;
+    if (when === "absent" ? etag === undefined : etag === when.etag) return;
+    throw new ComponentError("etag-mismatch", `key ${key} was written since it was read`);
+  }
+
+  #rows(query: string, ...bindings: SqlValue[]): StateRow[] {
+    // The table's own types say what its rows hold.
+    return this.#storage.sql.exec(query, ...bindings).toArray() as unknown as StateRow[];
+  }
+}
+
+function refusalOf(work: () => void): Refusal | undefined {
+  try {
+    work();
+    return undefined;
+  } catch (error) {
+    if (ComponentError.is(error)) return { failed: error.kind, message: error.message };
+    throw error;
+  }
 }
 
 const VERSION = 1;
 
-/** JSON is kept as text and bytes as a blob, so a column's own type says which it is. */
+/** A column's own type says whether a value is JSON or bytes. */
 function migrate({ sql }: ObjectStorage): void {
   sql.exec(
     "CREATE TABLE IF NOT EXISTS pillion (block TEXT PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID",
@@ -177,8 +125,7 @@ function migrate({ sql }: ObjectStorage): void {
   const [row] = sql.exec("SELECT version FROM pillion WHERE block = 'state'").toArray();
   if (row?.version === VERSION) return;
   if (row) {
-    throw new ComponentError(
-      "config",
+    throw new Error(
       `this object's state is of version ${row.version}, and this pillion knows ${VERSION}: deploy a newer one`,
     );
   }
@@ -187,15 +134,4 @@ function migrate({ sql }: ObjectStorage): void {
   );
   sql.exec("CREATE INDEX state_expires ON state (expires) WHERE expires IS NOT NULL");
   sql.exec("INSERT INTO pillion (block, version) VALUES ('state', ?)", VERSION);
-}
-
-function toValue(value: SqlValue): StoredValue {
-  return typeof value === "string"
-    ? { json: value }
-    : { bytes: new Uint8Array(value as ArrayBuffer) };
-}
-
-/** SQL takes whole buffers; bytes may be a view of a part. */
-function toBuffer(bytes: Uint8Array): ArrayBuffer {
-  return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
 }

@@ -2,14 +2,16 @@ import type { Settings } from "../../src/contracts/component.ts";
 import type { Host } from "../../src/contracts/host.ts";
 import {
   expiryOf,
+  type KeyPage,
   type StateOperation,
   type StateStore,
+  type StoredItem,
   type StoredValue,
   stateStore,
 } from "../../src/contracts/state.ts";
 import { ComponentError, messageOf } from "../../src/errors.ts";
 import type { ObjectNamespace } from "./_object.ts";
-import type { ObjectOperation, StateReply, StateRequest } from "./_state-object.ts";
+import type { ObjectOperation, Refusal, StateRow } from "./_state-object.ts";
 
 const fields = {
   binding: {
@@ -34,8 +36,21 @@ export const state = /* @__PURE__ */ stateStore({
   open: objectStore,
 });
 
-interface Stub {
-  state(request: StateRequest): Promise<StateReply>;
+/** What PillionObject answers of state, over RPC. */
+export interface StateStub {
+  stateGet(key: string, now: number): Promise<StateRow | undefined>;
+  stateGetBulk(keys: readonly string[], now: number): Promise<readonly (StateRow | undefined)[]>;
+  stateApply(operation: ObjectOperation, now: number): Promise<Refusal | undefined>;
+  stateTransaction(
+    operations: readonly ObjectOperation[],
+    now: number,
+  ): Promise<Refusal | undefined>;
+  stateList(
+    prefix: string,
+    limit: number,
+    cursor: string | undefined,
+    now: number,
+  ): Promise<KeyPage>;
 }
 
 /** Cloudflare's limit for one row, a blob or a text: developers.cloudflare.com/durable-objects/platform/limits. The local runtime does not enforce it. */
@@ -45,86 +60,84 @@ function objectStore(settings: Settings<typeof fields>, host: Host, name: string
   const namespace = namespaceOf(settings.binding, host, name);
   const object = settings.object ?? `state/${name}`;
   const { clock, random } = host;
+  const now = () => Math.floor(clock.now() / 1000);
 
   return {
     async get(key) {
-      return (await read([key]))[0];
+      return toItem(await ask((stub) => stub.stateGet(key, now())));
     },
-    getBulk: (keys) => read(keys),
+    async getBulk(keys) {
+      return (await ask((stub) => stub.stateGetBulk(keys, now()))).map(toItem);
+    },
     async set(key, value, { when, ttl }) {
-      const etag = random.uuid();
-      checkSize(key, value);
-      await ask({
-        do: "set",
-        now: clock.now(),
-        key,
-        value,
-        when,
-        etag,
-        expires: expiryOf(ttl, clock),
-      });
-      return etag;
+      const row = toRow(key, value, ttl);
+      settle(await ask((stub) => stub.stateApply({ key, when, row }, now())));
+      return row.etag;
     },
     async delete(key, { etag }) {
-      await ask({ do: "delete", now: clock.now(), key, etag });
+      const operation = { key, when: etag === undefined ? undefined : { etag }, row: undefined };
+      settle(await ask((stub) => stub.stateApply(operation, now())));
     },
     async transaction(operations) {
-      await ask({
-        do: "transaction",
-        now: clock.now(),
-        operations: operations.map(toObjectOperation),
-      });
+      const sent = operations.map(toObjectOperation);
+      settle(await ask((stub) => stub.stateTransaction(sent, now())));
     },
-    async list(prefix, limit, cursor) {
-      const reply = await ask({ do: "list", now: clock.now(), prefix, limit, cursor });
-      return "page" in reply ? reply.page : { keys: [] };
-    },
+    list: (prefix, limit, cursor) => ask((stub) => stub.stateList(prefix, limit, cursor, now())),
     native: () => namespace.getByName(object),
   };
 
-  async function read(keys: readonly string[]) {
-    const reply = await ask({ do: "get", now: clock.now(), keys });
-    return "items" in reply ? reply.items : [];
-  }
-
-  async function ask(request: StateRequest): Promise<StateReply> {
-    let reply: StateReply;
+  async function ask<T>(question: (stub: StateStub) => Promise<T>): Promise<T> {
     try {
       // A stub that failed once stays broken, so each call takes its own; that costs no round trip.
-      reply = await namespace.getByName(object).state(request);
+      return await question(namespace.getByName(object));
     } catch (cause) {
-      throw new ComponentError(
-        "unavailable",
-        `component ${name}: Durable Object ${object} did not answer: ${messageOf(cause)}`,
-        { cause },
-      );
+      const text = `component ${name}: Durable Object ${object} did not answer: ${messageOf(cause)}`;
+      throw new ComponentError("unavailable", text, { cause });
     }
-    if ("failed" in reply) throw new ComponentError(reply.failed, reply.message);
-    return reply;
   }
 
   function toObjectOperation(operation: StateOperation): ObjectOperation {
-    if (operation.operation === "delete") return operation;
-    const { key, value, when, ttl } = operation;
-    checkSize(key, value);
-    return {
-      operation: "upsert",
-      key,
-      value,
-      when,
-      etag: random.uuid(),
-      expires: expiryOf(ttl, clock),
-    };
+    const { key } = operation;
+    if (operation.operation === "upsert") {
+      return { key, when: operation.when, row: toRow(key, operation.value, operation.ttl) };
+    }
+    const { etag } = operation;
+    return { key, when: etag === undefined ? undefined : { etag }, row: undefined };
   }
 
-  function checkSize(key: string, value: StoredValue): void {
+  function toRow(key: string, value: StoredValue, ttl: number | undefined): StateRow {
     const size = "json" in value ? sizeOf(value.json) : value.bytes.byteLength;
-    if (size <= MAX_VALUE) return;
-    throw new ComponentError(
-      "invalid",
-      `component ${name}: the value of ${key} is too large for a Durable Object, which takes ${MAX_VALUE} bytes: nothing was written`,
-    );
+    if (size > MAX_VALUE) {
+      throw new ComponentError(
+        "invalid",
+        `component ${name}: the value of ${key} is too large for a Durable Object, which takes ${MAX_VALUE} bytes: nothing was written`,
+      );
+    }
+    return {
+      value: "json" in value ? value.json : toBuffer(value.bytes),
+      etag: random.uuid(),
+      expires: expiryOf(ttl, clock) ?? null,
+    };
   }
+}
+
+function toItem(row: StateRow | undefined): StoredItem | undefined {
+  if (!row) return undefined;
+  const { value, etag, expires } = row;
+  return {
+    value: typeof value === "string" ? { json: value } : { bytes: new Uint8Array(value) },
+    etag,
+    expires: expires ?? undefined,
+  };
+}
+
+function settle(refusal: Refusal | undefined): void {
+  if (refusal) throw new ComponentError(refusal.failed, refusal.message);
+}
+
+/** SQL takes whole buffers; bytes may be a view of a part. */
+function toBuffer(bytes: Uint8Array): ArrayBuffer {
+  return bytes.slice().buffer as ArrayBuffer;
 }
 
 /** UTF-8 takes at most three bytes for a UTF-16 unit, so short text need not be encoded to be measured. */
@@ -136,11 +149,11 @@ function namespaceOf(
   binding: string | undefined,
   { env, exports }: Host,
   component: string,
-): ObjectNamespace<Stub> {
+): ObjectNamespace<StateStub> {
   const namespace = (binding === undefined ? exports.PillionObject : env[binding]) as
-    | Partial<ObjectNamespace<Stub>>
+    | Partial<ObjectNamespace<StateStub>>
     | undefined;
-  if (typeof namespace?.getByName === "function") return namespace as ObjectNamespace<Stub>;
+  if (typeof namespace?.getByName === "function") return namespace as ObjectNamespace<StateStub>;
   throw new ComponentError(
     "config",
     binding === undefined ? missingExport(component) : missingBinding(component, binding),

@@ -3,8 +3,7 @@ import type { AddressInfo } from "node:net";
 import { toNodeHandler } from "srvx/node";
 import type { App } from "../../src/app.ts";
 import { attach } from "../../src/attach.ts";
-import { pendingWork, traceFrom } from "../../src/call.ts";
-import type { Call } from "../../src/contracts/host.ts";
+import { pendingWork, RequestCall } from "../../src/call.ts";
 import { configurationError } from "../../src/errors.ts";
 import { answerFailure } from "../../src/failure.ts";
 import type { Runtime } from "../../src/runtime.ts";
@@ -69,21 +68,8 @@ type PendingWork = ReturnType<typeof pendingWork>;
 /** The shape of Workers' execution context, which Hono hands on as `c.executionCtx`. */
 function contextFor(request: Request, runtime: Runtime, { waitUntil }: PendingWork): object {
   const context = { waitUntil, passThroughOnException() {}, props: {} };
-  attach(context, () => runtime.blocksFor(callOf(request, waitUntil)));
+  attach(context, () => runtime.blocksFor(new RequestCall(request, waitUntil)));
   return context;
-}
-
-function callOf(request: Request, waitUntil: Call["waitUntil"]): Call {
-  return {
-    deadline: undefined,
-    waitUntil,
-    get signal() {
-      return request.signal;
-    },
-    get trace() {
-      return traceFrom((name) => request.headers.get(name));
-    },
-  };
 }
 
 function portOf({ port }: NodeServeOptions): number {

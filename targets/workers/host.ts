@@ -1,5 +1,5 @@
 import { env, exports } from "cloudflare:workers";
-import { traceFrom, watch } from "../../src/call.ts";
+import { RequestCall, watch } from "../../src/call.ts";
 import type { Call } from "../../src/contracts/host.ts";
 import type { Listener } from "../../src/events.ts";
 import { createRuntime, type Runtime, type RuntimeOptions } from "../../src/runtime.ts";
@@ -27,14 +27,7 @@ export function callOf(
   request: Request | undefined,
   onEvent: Listener | undefined,
 ): Call {
-  return {
-    deadline: undefined,
-    waitUntil: (work) => context.waitUntil(watch(work, onEvent)),
-    get signal() {
-      return request?.signal;
-    },
-    get trace() {
-      return request ? traceFrom((name) => request.headers.get(name)) : {};
-    },
-  };
+  const waitUntil = (work: Promise<unknown>) => context.waitUntil(watch(work, onEvent));
+  if (request) return new RequestCall(request, waitUntil);
+  return { signal: undefined, trace: {}, deadline: undefined, waitUntil };
 }

@@ -4,7 +4,7 @@ import { gzipSync } from "node:zlib";
 import { newFolder, root } from "../harness/folder.ts";
 import { bundleNode } from "../harness/node.ts";
 import { bundleWorker } from "../harness/workers.ts";
-import type { Row } from "./measure.ts";
+import { figures, type Row } from "./measure.ts";
 
 export async function bundles(): Promise<Row[]> {
   const folder = newFolder("bundles");
@@ -21,15 +21,13 @@ export async function bundles(): Promise<Row[]> {
     {
       what: "Workers bundle: core and the default component",
       ...shared,
-      ours: await size(bundleWorker, "worker"),
-      theirs: await size(bundleWorker, "plain-worker"),
+      ...figures([await size(bundleWorker, "worker")], [await size(bundleWorker, "plain-worker")]),
       goal: { plus: 10 },
     },
     {
       what: "Lambda bundle: core and DynamoDB",
       ...shared,
-      ours: await size(bundleNode, "lambda"),
-      theirs: await size(bundleNode, "bare-lambda"),
+      ...figures([await size(bundleNode, "lambda")], [await size(bundleNode, "bare-lambda")]),
       goal: { plus: 20 },
     },
   ];

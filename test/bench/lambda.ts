@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { newFolder, root } from "../harness/folder.ts";
 import { startLambda } from "../harness/lambda.ts";
 import { bundleNode } from "../harness/node.ts";
-import { median, type Row } from "./measure.ts";
+import { figures, type Row } from "./measure.ts";
 
 const ROUNDS = 11;
 const event = {
@@ -23,23 +23,22 @@ export async function lambda(): Promise<Row[]> {
   const names = ["lambda", "bare-lambda"] as const;
   for (const name of names)
     await bundleNode(`${root}/test/bench/apps/${name}.ts`, join(dir, `${name}.mjs`), true);
-  const init: Record<string, number[]> = { lambda: [], "bare-lambda": [] };
-  const first: Record<string, number[]> = { lambda: [], "bare-lambda": [] };
+  const init = { lambda: [] as number[], "bare-lambda": [] as number[] };
+  const first = { lambda: [] as number[], "bare-lambda": [] as number[] };
   for (let round = 0; round < ROUNDS; round++) {
     for (const name of round % 2 ? names : names.toReversed()) {
       await using sandbox = await startLambda({ dir, handler: `${name}.handler` });
-      init[name]?.push(sandbox.initMs);
+      init[name].push(sandbox.initMs);
       const started = performance.now();
       await sandbox.invoke(event);
-      first[name]?.push(performance.now() - started);
+      first[name].push(performance.now() - started);
     }
   }
-  const row = (what: string, values: Record<string, number[]>): Row => ({
+  const row = (what: string, times: typeof init): Row => ({
     what: `Lambda: ${what}`,
     reference: "the same Hono app under hono/aws-lambda and the same runtime client",
     unit: "ms",
-    ours: median(values.lambda ?? []),
-    theirs: median(values["bare-lambda"] ?? []),
+    ...figures(times.lambda, times["bare-lambda"]),
     goal: { plus: 8 },
   });
   return [row("INIT", init), row("first invoke", first)];

@@ -21,28 +21,27 @@ for (const [name, measure] of Object.entries(suites)) {
   if (!values.json) process.stderr.write(`measuring ${name}\n`);
   rows.push(...(await measure()));
 }
-if (values.json)
+if (values.json) {
   console.log(
     JSON.stringify(
-      rows.map((row) => ({ ...row, ratio: row.ours / row.theirs, met: met(row) })),
+      rows.map((row) => ({ ...row, met: met(row) })),
       null,
       2,
     ),
   );
-else print(rows);
-
-function print(rows: readonly Row[]): void {
-  for (const row of rows) {
-    const { what, reference, unit, ours, theirs } = row;
-    const difference = ours - theirs;
-    const figures = `${ours.toFixed(1)} ${unit} against ${theirs.toFixed(1)}: ×${(ours / theirs).toFixed(2)}, ${difference >= 0 ? "+" : ""}${difference.toFixed(1)}`;
-    console.log(
-      `${met(row) ? "met  " : "SHORT"}  ${what}\n       ${figures}; goal ${goalText(row.goal, unit)}; reference: ${reference}`,
-    );
-  }
+} else {
+  for (const row of rows) console.log(text(row));
 }
 
-function goalText(goal: Goal, unit: string): string {
-  if ("plus" in goal) return `+ ≤ ${goal.plus} ${unit}`;
+function text(row: Row): string {
+  const { what, reference, unit, ours, theirs, ratio, difference, goal } = row;
+  const sign = difference < 0 ? "" : "+";
+  return `${met(row) ? "met  " : "SHORT"}  ${what}
+       ${ours.toFixed(1)} ${unit} against ${theirs.toFixed(1)}: ×${ratio.toFixed(2)}, ${sign}${difference.toFixed(1)}; goal ${goalText(goal)}
+       reference: ${reference}`;
+}
+
+function goalText(goal: Goal): string {
+  if ("plus" in goal) return `+ ≤ ${goal.plus}`;
   return "atLeast" in goal ? `× ≥ ${goal.atLeast}` : `× ≤ ${goal.ratio}`;
 }

@@ -1,11 +1,10 @@
-import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { newFolder, root } from "../harness/folder.ts";
 import { type RunningWorkers, startWorkers } from "../harness/workers.ts";
 import { interleave, type Row } from "./measure.ts";
 
 const LOOPS = 1000;
-const REQUESTS = 6000;
+const REQUESTS = 10_000;
 const CONNECTIONS = 16;
 
 export async function workers(): Promise<Row[]> {
@@ -39,20 +38,9 @@ async function measure(ours: RunningWorkers, theirs: RunningWorkers): Promise<Ro
       ...(await interleave(
         () => load(ours.url),
         () => load(theirs.url),
-        9,
+        15,
       )),
       goal: { atLeast: 0.95 },
-    },
-    {
-      what: "Workers: a request that touches no block, CPU of workerd",
-      reference: untouched,
-      unit: "µs of CPU",
-      ...(await interleave(
-        () => cpu(ours),
-        () => cpu(theirs),
-        9,
-      )),
-      goal: { ratio: 1 / 0.95 },
     },
     {
       what: "Durable Object: state.get",
@@ -79,18 +67,6 @@ function loop(url: string, operation: string): () => Promise<number> {
     if ((await response.text()) !== "done") throw new Error(`${operation} failed`);
     return ((performance.now() - started) * 1000) / LOOPS;
   };
-}
-
-async function cpu({ url, pid }: RunningWorkers): Promise<number> {
-  const before = ticks(pid);
-  await load(url);
-  // Linux counts in hundredths of a second.
-  return ((ticks(pid) - before) * 10_000) / REQUESTS;
-}
-
-function ticks(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
-  return Number(fields[11]) + Number(fields[12]);
 }
 
 /** Requests per second over kept-alive connections, by a client that only counts answers: a real one would be the limit. */

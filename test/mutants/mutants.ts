@@ -151,8 +151,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "Durable Object: a stale ETag writes",
     file: "bindings/cloudflare/_state-object.ts",
-    replace: "row?.etag === when.etag",
-    by: "row !== undefined",
+    replace: "etag === when.etag",
+    by: "etag !== undefined",
     tests: objects,
   },
   {

@@ -3,7 +3,6 @@ import {
   expiryOf,
   type KeyPage,
   type Precondition,
-  type StateOperation,
   type StateStore,
   type StoredItem,
   type StoredValue,
@@ -33,12 +32,12 @@ function memoryStore({ clock, random }: Host): StateStore {
       check(key, when);
       return write(key, value, ttl);
     },
-    async delete(key, { etag }) {
-      check(key, etag === undefined ? undefined : { etag });
+    async delete(key, { when }) {
+      check(key, when);
       items.delete(key);
     },
     async transaction(operations) {
-      for (const operation of operations) check(operation.key, conditionOf(operation));
+      for (const operation of operations) check(operation.key, operation.when);
       for (const operation of operations) {
         if (operation.operation === "delete") items.delete(operation.key);
         else write(operation.key, operation.value, operation.ttl);
@@ -78,11 +77,6 @@ function memoryStore({ clock, random }: Host): StateStore {
 /** A copy, so that whoever goes on writing into the bytes they stored does not change the item. */
 function owned(value: StoredValue): StoredValue {
   return "bytes" in value ? { bytes: value.bytes.slice() } : value;
-}
-
-function conditionOf(operation: StateOperation): Precondition | undefined {
-  if (operation.operation === "upsert") return operation.when;
-  return operation.etag === undefined ? undefined : { etag: operation.etag };
 }
 
 /** The cursor is the last key of the page before, so that writes between two pages shift nothing. */

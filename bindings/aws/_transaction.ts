@@ -1,6 +1,5 @@
 import type { Call } from "../../src/contracts/host.ts";
-import type { Precondition, StateOperation } from "../../src/contracts/state.ts";
-import { expiryOf } from "../../src/contracts/state.ts";
+import { expiryOf, type StateOperation } from "../../src/contracts/state.ts";
 import { ComponentError } from "../../src/errors.ts";
 import { explain } from "./_failures.ts";
 import { conditionOf, createEtag, keyOf, toRow } from "./_item.ts";
@@ -30,7 +29,7 @@ export async function transact(
 }
 
 function actionOf(operation: StateOperation, { name, layout, host: { clock, random } }: Table) {
-  const condition = conditionOf(layout, preconditionOf(operation), clock);
+  const condition = conditionOf(layout, operation.when, clock);
   const { key } = operation;
   if (operation.operation === "delete") {
     return { Delete: { TableName: name, Key: keyOf(layout, key), ...condition } };
@@ -43,11 +42,6 @@ function actionOf(operation: StateOperation, { name, layout, host: { clock, rand
     expiryOf(operation.ttl, clock),
   );
   return { Put: { TableName: name, Item: item, ...condition } };
-}
-
-function preconditionOf(operation: StateOperation): Precondition | undefined {
-  if (operation.operation === "upsert") return operation.when;
-  return operation.etag === undefined ? undefined : { etag: operation.etag };
 }
 
 function isCancelled(error: unknown): error is ServiceFailure {

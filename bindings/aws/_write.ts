@@ -1,5 +1,6 @@
 import type { Call } from "../../src/contracts/host.ts";
 import {
+  type DeleteOptions,
   expiryOf,
   type Precondition,
   type SetOptions,
@@ -34,13 +35,13 @@ export async function put(
 export async function remove(
   table: Table,
   key: string,
-  etag: string | undefined,
+  { when }: DeleteOptions,
   call: Call,
 ): Promise<void> {
   const input = {
     TableName: table.name,
     Key: keyOf(table.layout, key),
-    ...condition(table, etag === undefined ? undefined : { etag }),
+    ...condition(table, when),
   };
   // Gone after a lost answer is taken for our own doing: nothing stored says whose it was, and gone was asked for.
   await write(

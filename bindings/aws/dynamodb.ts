@@ -95,7 +95,7 @@ function dynamodbStore(settings: Settings<typeof fields>, host: Host, name: stri
     get: (key, { consistency }, call) => readOne(table, key, consistency === "strong", call),
     getBulk: (keys, { consistency }, call) => readMany(table, keys, consistency === "strong", call),
     set: (key, value, options, call) => put(table, key, value, options, call),
-    delete: (key, { etag }, call) => remove(table, key, etag, call),
+    delete: (key, options, call) => remove(table, key, options, call),
     transaction: (operations, call) => transact(table, operations, call),
     list: (prefix, limit, cursor, call) => listKeys(table, prefix, limit, cursor, call),
     native: (call) => table.transport.native(call),

@@ -23,6 +23,23 @@ export interface Refusal {
   readonly message: string;
 }
 
+/** What PillionObject answers of state, over RPC. */
+export interface StateStub {
+  stateGet(key: string, now: number): Promise<StateRow | undefined>;
+  stateGetBulk(keys: readonly string[], now: number): Promise<readonly (StateRow | undefined)[]>;
+  stateApply(operation: ObjectOperation, now: number): Promise<Refusal | undefined>;
+  stateTransaction(
+    operations: readonly ObjectOperation[],
+    now: number,
+  ): Promise<Refusal | undefined>;
+  stateList(
+    prefix: string,
+    limit: number,
+    cursor: string | undefined,
+    now: number,
+  ): Promise<KeyPage>;
+}
+
 /**
  * The state that one Durable Object holds. Each call runs in one synchronous turn, so nothing comes between its
  * reads and its writes. `now` is the caller's clock, in seconds since the epoch.

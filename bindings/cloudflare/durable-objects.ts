@@ -2,7 +2,6 @@ import type { Settings } from "../../src/contracts/component.ts";
 import type { Host } from "../../src/contracts/host.ts";
 import {
   expiryOf,
-  type KeyPage,
   type StateOperation,
   type StateStore,
   type StoredItem,
@@ -11,7 +10,7 @@ import {
 } from "../../src/contracts/state.ts";
 import { ComponentError, messageOf } from "../../src/errors.ts";
 import type { ObjectNamespace } from "./_object.ts";
-import type { ObjectOperation, Refusal, StateRow } from "./_state-object.ts";
+import type { ObjectOperation, Refusal, StateRow, StateStub } from "./_state-object.ts";
 
 const fields = {
   binding: {
@@ -36,23 +35,6 @@ export const state = /* @__PURE__ */ stateStore({
   open: objectStore,
 });
 
-/** What PillionObject answers of state, over RPC. */
-export interface StateStub {
-  stateGet(key: string, now: number): Promise<StateRow | undefined>;
-  stateGetBulk(keys: readonly string[], now: number): Promise<readonly (StateRow | undefined)[]>;
-  stateApply(operation: ObjectOperation, now: number): Promise<Refusal | undefined>;
-  stateTransaction(
-    operations: readonly ObjectOperation[],
-    now: number,
-  ): Promise<Refusal | undefined>;
-  stateList(
-    prefix: string,
-    limit: number,
-    cursor: string | undefined,
-    now: number,
-  ): Promise<KeyPage>;
-}
-
 /** Cloudflare's limit for one row, a blob or a text: developers.cloudflare.com/durable-objects/platform/limits. The local runtime does not enforce it. */
 const MAX_VALUE = 2_000_000;
 
@@ -74,9 +56,8 @@ function objectStore(settings: Settings<typeof fields>, host: Host, name: string
       settle(await ask((stub) => stub.stateApply({ key, when, row }, now())));
       return row.etag;
     },
-    async delete(key, { etag }) {
-      const operation = { key, when: etag === undefined ? undefined : { etag }, row: undefined };
-      settle(await ask((stub) => stub.stateApply(operation, now())));
+    async delete(key, { when }) {
+      settle(await ask((stub) => stub.stateApply({ key, when, row: undefined }, now())));
     },
     async transaction(operations) {
       const sent = operations.map(toObjectOperation);
@@ -97,12 +78,10 @@ function objectStore(settings: Settings<typeof fields>, host: Host, name: string
   }
 
   function toObjectOperation(operation: StateOperation): ObjectOperation {
-    const { key } = operation;
-    if (operation.operation === "upsert") {
-      return { key, when: operation.when, row: toRow(key, operation.value, operation.ttl) };
-    }
-    const { etag } = operation;
-    return { key, when: etag === undefined ? undefined : { etag }, row: undefined };
+    const { key, when } = operation;
+    const row =
+      operation.operation === "upsert" ? toRow(key, operation.value, operation.ttl) : undefined;
+    return { key, when, row };
   }
 
   function toRow(key: string, value: StoredValue, ttl: number | undefined): StateRow {

@@ -29,7 +29,7 @@ export interface SetOptions {
 }
 
 export interface DeleteOptions {
-  readonly etag?: string | undefined;
+  readonly when?: Exclude<Precondition, "absent"> | undefined;
 }
 
 export type StateOperation =
@@ -75,7 +75,7 @@ export interface StateStore {
     call: Call,
   ): Promise<string | undefined>;
 
-  /** MUST succeed when the key is absent and no ETag is given; with one, absent is a mismatch. */
+  /** MUST succeed when the key is absent and `when` is not given; with it, absent is a mismatch. */
   delete(key: string, options: DeleteOptions, call: Call): Promise<void>;
 
   /** MUST apply all or none. No two operations have the same key. */

@@ -4,8 +4,8 @@ import {
   type ObjectOperation,
   type Refusal,
   StateObject,
+  type StateStub,
 } from "../../bindings/cloudflare/_state-object.ts";
-import type { StateStub } from "../../bindings/cloudflare/durable-objects.ts";
 
 /**
  * The one Durable Object class of pillion, to be exported by the Worker's main module. What an instance holds

@@ -13,6 +13,8 @@ const memory = ["test/memory.test.ts"];
 const core = ["test/core"];
 const sqlite = ["test/node/sqlite-conformance.test.ts"];
 const objects = ["test/workers/durable-objects.test.ts"];
+const dynamodb = ["test/aws/dynamodb-conformance.test.ts"];
+const lambda = ["test/targets/lambda-runtime.test.ts"];
 
 export const mutants: readonly Mutant[] = [
   {
@@ -53,8 +55,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "core: operations on one key in a transaction forget the first one's condition",
     file: "src/blocks/state/transaction.ts",
-    replace: "withCondition(operation, conditionOf(earlier))",
-    by: "operation",
+    replace: `if (later.operation === "upsert") return { ...later, when };`,
+    by: `if (later.operation === "upsert") return later;`,
     tests: ["test/core/transaction.test.ts"],
   },
   {
@@ -108,7 +110,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "SQLite: a stale ETag updates",
-    file: "bindings/node/sqlite.ts",
+    file: "bindings/node/_state-table.ts",
     replace: "WHERE key = ? AND etag = ? AND ${alive}`,\n    ),\n    delete:",
     by: "WHERE key = ? AND etag <> ? || 'x' AND ${alive}`,\n    ),\n    delete:",
     tests: sqlite,
@@ -122,14 +124,14 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "SQLite: an expired item is read",
-    file: "bindings/node/sqlite.ts",
+    file: "bindings/node/_state-table.ts",
     replace: "get: statement(`SELECT ${columns} FROM ${table} WHERE key = ? AND ${alive}`),",
     by: "get: statement(`SELECT ${columns} FROM ${table} WHERE key = ? AND ? <> ''`),",
     tests: sqlite,
   },
   {
     name: "SQLite: an insert writes over a living item",
-    file: "bindings/node/sqlite.ts",
+    file: "bindings/node/_state-table.ts",
     replace: "WHERE ${table}.expiration_time <= excluded.update_time`",
     by: "WHERE true`",
     tests: sqlite,
@@ -175,5 +177,75 @@ export const mutants: readonly Mutant[] = [
     replace: "await work.settled();",
     by: "",
     tests: ["test/node/serve.test.ts"],
+  },
+  {
+    name: "DynamoDB: writes carry no condition",
+    file: "bindings/aws/_write.ts",
+    replace: "    when && {",
+    by: "    when && !when && {",
+    tests: dynamodb,
+  },
+  {
+    name: "DynamoDB: an expired item is read",
+    file: "bindings/aws/_item.ts",
+    replace: "expires <= seconds(clock)",
+    by: "expires <= 0",
+    tests: dynamodb,
+  },
+  {
+    name: "DynamoDB: an expired item still blocks a first write",
+    file: "bindings/aws/_item.ts",
+    replace: "OR #ttl <= :now",
+    by: "AND NOT #ttl <= :now",
+    tests: dynamodb,
+  },
+  {
+    name: "DynamoDB: deletes in a transaction carry no condition, as Dapr's",
+    file: "bindings/aws/_transaction.ts",
+    replace: "Key: keyOf(layout, key), ...condition",
+    by: "Key: keyOf(layout, key)",
+    tests: dynamodb,
+  },
+  {
+    name: "DynamoDB: a write whose answer was lost is a conflict",
+    file: "bindings/aws/_write.ts",
+    replace: "({ item }) => item?.etag?.S === etag",
+    by: "() => false",
+    tests: ["test/aws/dynamodb-faults.test.ts"],
+  },
+  {
+    name: "DynamoDB: a transaction retried has another token",
+    file: "bindings/aws/_transaction.ts",
+    replace: `transport.run("TransactWriteItems", input, call)`,
+    by: `transport.run("TransactWriteItems", { ...input, ClientRequestToken: host.random.uuid() }, call)`,
+    tests: ["test/aws"],
+  },
+  {
+    name: "AWS: the session token is not signed",
+    file: "bindings/aws/_sigv4.ts",
+    replace: "x-amz-security-token",
+    by: "x-amz-security-tokem",
+    tests: ["test/aws/sigv4.test.ts"],
+  },
+  {
+    name: "Lambda: work given to waitUntil is not waited for",
+    file: "targets/lambda/invocation.ts",
+    replace: "if (worked && ",
+    by: "if (!worked && ",
+    tests: lambda,
+  },
+  {
+    name: "Lambda: one invocation's trace is the next one's",
+    file: "targets/lambda/invocation.ts",
+    replace: "return (trace ??= traceFrom(header));",
+    by: "return ((globalThis as { t?: Trace }).t ??= traceFrom(header));",
+    tests: lambda,
+  },
+  {
+    name: "Lambda: several cookies become one",
+    file: "targets/lambda/response.ts",
+    replace: "cookies.push(toText(value))",
+    by: "cookies[0] = toText(value)",
+    tests: ["test/targets/lambda-response.test.ts"],
   },
 ];

@@ -1,12 +1,12 @@
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, test } from "vitest";
 import { absent, emulators } from "../aws/_beds.ts";
 import { remoteRunner, stateSuite } from "../conformance/suite.ts";
 import { type DynamoDB, startDynamoDB } from "../harness/dynamodb.ts";
 import { newFolder, root } from "../harness/folder.ts";
-import { type Lambda, nativeClient, startLambda } from "../harness/lambda.ts";
+import { type Lambda, startLambda } from "../harness/lambda.ts";
 import { bundleNode } from "../harness/node.ts";
+import { withoutNative } from "./_native.ts";
 
 const features = ["ETAG", "TRANSACTIONAL", "TTL", "LIST"];
 
@@ -14,7 +14,7 @@ const features = ["ETAG", "TRANSACTIONAL", "TTL", "LIST"];
 for (const emulator of emulators) {
   for (const native of [false, true]) {
     const title = `state.aws.dynamodb in a function, ${native ? "native" : "stand-in"} client, ${emulator}`;
-    const reason = absent(emulator) ?? withoutNative(native);
+    const reason = absent(emulator) ?? (native ? withoutNative() : undefined);
     if (reason) {
       test.skip(`${title} (skipped: ${reason})`, () => undefined);
       continue;
@@ -54,9 +54,4 @@ for (const emulator of emulators) {
       );
     });
   }
-}
-
-function withoutNative(native: boolean): string | undefined {
-  if (!native || existsSync(nativeClient) || process.env.CI === "true") return undefined;
-  return "the native client is not built: test/lambda/build-native.sh";
 }

@@ -1,25 +1,51 @@
 import { beforeAll, describe, expect, test } from "vitest";
+import { absent } from "../aws/_beds.ts";
 import { type Outcome, type Step, steps, walk } from "../demo/steps.ts";
-import { targetNames, targets } from "../demo/targets.ts";
+import { type TargetName, targets } from "../demo/targets.ts";
 import { newFolder } from "../harness/folder.ts";
+import { withoutNative } from "./_native.ts";
+
+interface Variant {
+  readonly title: string;
+  readonly target: TargetName;
+  readonly native?: true;
+  readonly emulator?: "ministack";
+}
+
+const variants: readonly Variant[] = [
+  { title: "node", target: "node" },
+  { title: "workers", target: "workers" },
+  { title: "lambda", target: "lambda" },
+  { title: "lambda, native client", target: "lambda", native: true },
+  { title: "lambda, ministack", target: "lambda", emulator: "ministack" },
+];
 
 // The example through the built package, with the answers that the demo expects, on each target.
-describe.each(targetNames)("the order service on %s", (name) => {
-  let outcomes: Outcome[];
-  beforeAll(async () => {
-    const target = await targets[name]({ folder: newFolder("portability"), broken: false });
-    try {
-      outcomes = await walk(target.url, target.restart);
-    } finally {
-      await target.stop();
-    }
-  });
+for (const { title, target: name, native, emulator } of variants) {
+  const reason = (native && withoutNative()) ?? (emulator && absent(emulator));
+  describe.skipIf(reason)(
+    `the order service on ${title}${reason ? ` (skipped: ${reason})` : ""}`,
+    () => {
+      let outcomes: Outcome[];
+      beforeAll(async () => {
+        const folder = newFolder("portability");
+        const target = await targets[name]({ folder, broken: false, native, emulator });
+        try {
+          outcomes = await walk(target.url, target.restart);
+        } finally {
+          await target.stop();
+        }
+      });
 
-  const requests = steps.filter((step): step is Step => "title" in step);
-  test.each(requests.map(({ title }) => title))("%s", (title) => {
-    expect(outcomes.find((outcome) => outcome.title === title)).not.toHaveProperty("problem");
-  });
-});
+      const requests = steps.filter((step): step is Step => "title" in step);
+      test.each(requests.map(({ title }) => title))("%s", (request) => {
+        const outcome = outcomes.find(({ title }) => title === request);
+        expect(outcome).toBeDefined();
+        expect(outcome).not.toHaveProperty("problem");
+      });
+    },
+  );
+}
 
 describe("a target that forgets", () => {
   let outcomes: Outcome[];

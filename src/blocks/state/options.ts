@@ -20,24 +20,27 @@ export function writeOptions(opened: OpenedState, options: WriteOptions = {}): S
     throw malformed(`unrecognized concurrency model '${concurrency}'`);
   }
   consistencyOf(options);
-  const etag = etagOf(opened, options.etag);
+  const match = matching(opened, options.etag);
   if (concurrency === "first-write") need(opened, "ETAG", "first-write");
   const absent = concurrency === "first-write" ? ("absent" as const) : undefined;
-  return { when: etag === undefined ? absent : { etag }, ttl: ttlOf(opened, options.ttlInSeconds) };
+  return { when: match ?? absent, ttl: ttlOf(opened, options.ttlInSeconds) };
 }
 
 /**
  * Dapr takes an empty ETag for none. In process that would turn a lost ETag into a blind write,
  * so it is refused.
  */
-export function etagOf(opened: OpenedState, etag: string | undefined): string | undefined {
+export function matching(
+  opened: OpenedState,
+  etag: string | undefined,
+): { readonly etag: string } | undefined {
   if (etag === undefined) return undefined;
   if (typeof etag !== "string" || etag === "") {
     const text = "an etag is text that is not empty: leave it out to write in any case";
     throw new ComponentError("etag-invalid", text);
   }
   need(opened, "ETAG", "etag");
-  return etag;
+  return { etag };
 }
 
 function ttlOf(opened: OpenedState, seconds = 0): number | undefined {

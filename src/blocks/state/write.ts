@@ -6,7 +6,7 @@ import type { BulkOptions, Operation, WriteOptions } from "./api.ts";
 import { encodeValue } from "./codec.ts";
 import { toStateError } from "./errors.ts";
 import { type Handle, need, perform, storedKey } from "./handle.ts";
-import { etagOf, malformed, parallelismOf, writeOptions } from "./options.ts";
+import { malformed, matching, parallelismOf, writeOptions } from "./options.ts";
 import { mergeOperations } from "./transaction.ts";
 
 export function set(handle: Handle, key: string, value: unknown, options?: WriteOptions) {
@@ -66,7 +66,7 @@ async function write(handle: Handle, key: string, value: unknown, options?: Writ
 }
 
 async function erase({ opened, call }: Handle, key: string, etag: string | undefined) {
-  await opened.store.delete(storedKey(opened, key), { etag: etagOf(opened, etag) }, call);
+  await opened.store.delete(storedKey(opened, key), { when: matching(opened, etag) }, call);
 }
 
 async function toStoreOperation(
@@ -76,7 +76,7 @@ async function toStoreOperation(
   const { opened } = handle;
   const key = storedKey(opened, operation.key);
   if (operation.operation === "delete") {
-    return { operation: "delete", key, etag: etagOf(opened, operation.etag) };
+    return { operation: "delete", key, when: matching(opened, operation.etag) };
   }
   if (operation.operation !== "upsert") {
     const { operation: other } = operation as { readonly operation: unknown };

@@ -1,0 +1,132 @@
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { Clock } from "../../src/contracts/host.ts";
+import type { StoredItem } from "../../src/contracts/state.ts";
+import { ComponentError } from "../../src/errors.ts";
+import { transact } from "./_sqlite.ts";
+
+export interface Row {
+  readonly key: string;
+  readonly value: string;
+  readonly is_binary: number;
+  readonly etag: string;
+  readonly expiration_time: string | null;
+}
+
+export type Statements = ReturnType<typeof prepare>;
+
+/** The time is a parameter of every statement, so that SQLite's own clock decides nothing. */
+export function prepare(database: DatabaseSync, table: string) {
+  const statement = (sql: string): StatementSync => database.prepare(sql);
+  const columns = "key, value, is_binary, etag, expiration_time";
+  const alive = "(expiration_time IS NULL OR expiration_time > ?)";
+  return {
+    get: statement(`SELECT ${columns} FROM ${table} WHERE key = ? AND ${alive}`),
+    getBulk: statement(
+      `SELECT ${columns} FROM ${table} WHERE key IN (SELECT value FROM json_each(?)) AND ${alive}`,
+    ),
+    set: statement(
+      `INSERT OR REPLACE INTO ${table} (key, value, is_binary, etag, update_time, expiration_time) VALUES (?, ?, ?, ?, ?, ?)`,
+    ),
+    // An expired row gives way; a living one makes the insert change nothing.
+    insert: statement(
+      `INSERT INTO ${table} (key, value, is_binary, etag, update_time, expiration_time) VALUES (?, ?, ?, ?, ?, ?)
+       ON CONFLICT (key) DO UPDATE SET value = excluded.value, is_binary = excluded.is_binary, etag = excluded.etag,
+         update_time = excluded.update_time, expiration_time = excluded.expiration_time
+       WHERE ${table}.expiration_time <= excluded.update_time`,
+    ),
+    update: statement(
+      `UPDATE ${table} SET value = ?, is_binary = ?, etag = ?, update_time = ?, expiration_time = ? WHERE key = ? AND etag = ? AND ${alive}`,
+    ),
+    delete: statement(`DELETE FROM ${table} WHERE key = ?`),
+    deleteMatch: statement(`DELETE FROM ${table} WHERE key = ? AND etag = ? AND ${alive}`),
+    list: statement(
+      `SELECT key FROM ${table} WHERE key >= ?1 AND (?2 IS NULL OR key < ?2) AND key > ?3
+         AND (expiration_time IS NULL OR expiration_time > ?4) ORDER BY key LIMIT ?5`,
+    ),
+  };
+}
+
+/** The level that Dapr's own store writes; it would repeat its migrations where it finds another. */
+const MIGRATION = "1";
+
+export function migrate(
+  database: DatabaseSync,
+  table: string,
+  metadata: string,
+  component: string,
+): void {
+  if (hasTable(database, table) && levelOf(database, metadata) === MIGRATION) return;
+  transact(database, "EXCLUSIVE", () => {
+    // Another process may have been first while this one waited.
+    const level = levelOf(database, metadata);
+    if (level !== undefined && level !== MIGRATION) {
+      throw new ComponentError(
+        "config",
+        `component ${component}: table ${metadata} is at migration ${level}, and this version knows ${MIGRATION}: upgrade pillion`,
+      );
+    }
+    database.exec(
+      `CREATE TABLE IF NOT EXISTS ${metadata} (key text NOT NULL PRIMARY KEY, value text NOT NULL)`,
+    );
+    database.exec(
+      `CREATE TABLE IF NOT EXISTS ${table} (
+        key TEXT NOT NULL PRIMARY KEY,
+        value TEXT NOT NULL,
+        is_binary BOOLEAN NOT NULL,
+        etag TEXT NOT NULL,
+        expiration_time TIMESTAMP DEFAULT NULL,
+        update_time TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP
+      )`,
+    );
+    database
+      .prepare(`INSERT OR REPLACE INTO ${metadata} (key, value) VALUES ('migrations', ?)`)
+      .run(MIGRATION);
+  });
+}
+
+function levelOf(database: DatabaseSync, metadata: string): string | undefined {
+  if (!hasTable(database, metadata)) return undefined;
+  return database.prepare(`SELECT value FROM ${metadata} WHERE key = 'migrations'`).get()?.value as
+    | string
+    | undefined;
+}
+
+function hasTable(database: DatabaseSync, table: string): boolean {
+  return (
+    database.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?").get(table) !==
+    undefined
+  );
+}
+
+export function toItem(row: Row | undefined): StoredItem | undefined {
+  if (!row) return undefined;
+  const value = row.is_binary
+    ? { bytes: new Uint8Array(Buffer.from(row.value, "base64")) }
+    : { json: row.value };
+  const expires =
+    row.expiration_time === null
+      ? undefined
+      : Date.parse(`${row.expiration_time.replace(" ", "T")}Z`) / 1000;
+  return { value, etag: row.etag, expires };
+}
+
+/** Now, to the second below, as {@link format} writes it. */
+export function stamp(clock: Clock): string {
+  return format(Math.floor(clock.now() / 1000));
+}
+
+/** SQLite's text form of seconds since the epoch, in UTC. */
+export function format(seconds: number): string {
+  return new Date(seconds * 1000).toISOString().slice(0, 19).replace("T", " ");
+}
+
+/** The first text in SQLite's order (by code point) that is past every text that starts with `prefix`. */
+export function after(prefix: string): string | null {
+  const points = Array.from(prefix, (character) => character.codePointAt(0) as number);
+  for (let last = points.pop(); last !== undefined; last = points.pop()) {
+    // U+D800 to U+DFFF are surrogates, no characters of their own.
+    if (last < 0x10ffff)
+      return String.fromCodePoint(...points, last === 0xd7ff ? 0xe000 : last + 1);
+  }
+  return null;
+}

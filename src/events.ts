@@ -38,3 +38,17 @@ export type StateCallName =
   | "list";
 
 export type Listener = (event: PillionEvent) => void;
+
+/** A listener that cannot fail the call it hears of: what it throws is dropped. */
+export function guarded(listener: Listener | undefined): Listener | undefined {
+  return (
+    listener &&
+    ((event) => {
+      try {
+        listener(event);
+      } catch {
+        // There is nobody to tell: telling is what failed.
+      }
+    })
+  );
+}

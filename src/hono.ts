@@ -29,9 +29,14 @@ export function pillion(options?: PillionOptions): MiddlewareHandler<PillionEnv>
   let own: Runtime | undefined;
   return (c, next) => {
     const attached = options ? undefined : attachedTo(contextOf(c));
-    c.set("blocks", attached ?? ownRuntime(c).blocksFor(callOf(c, options?.onEvent)));
+    c.set("blocks", attached ?? ownBlocks(c));
     return next();
   };
+
+  function ownBlocks(c: Context): Blocks {
+    const runtime = ownRuntime(c);
+    return runtime.blocksFor(callOf(c, runtime.onEvent));
+  }
 
   function ownRuntime(c: Context): Runtime {
     if (own) return own;

@@ -9,7 +9,7 @@ import { backgroundCall } from "./call.ts";
 import type { Component } from "./contracts/component.ts";
 import type { Call, Host } from "./contracts/host.ts";
 import { ApiError, ComponentError, configurationError, messageOf } from "./errors.ts";
-import type { Listener } from "./events.ts";
+import { guarded, type Listener } from "./events.ts";
 import { settingsOf } from "./settings.ts";
 
 /** Components by the name that the app calls them by. */
@@ -28,6 +28,8 @@ export interface RuntimeOptions {
 export interface Runtime extends AsyncDisposable {
   /** The building blocks outside any invocation. */
   readonly blocks: Blocks;
+  /** Tells the user's listener, if there is one; what that throws is dropped. */
+  readonly onEvent: Listener | undefined;
   /** The building blocks on behalf of one invocation. */
   blocksFor(call: Call): Blocks;
   /**
@@ -47,9 +49,10 @@ export function createRuntime({
   id,
   components = {},
   defaults = {},
-  onEvent,
+  onEvent: listener,
   host,
 }: RuntimeOptions): Runtime {
+  const onEvent = guarded(listener);
   checkAppId(id);
   for (const [name, component] of Object.entries(components)) checkComponent(name, component, host);
 
@@ -61,6 +64,7 @@ export function createRuntime({
 
   const runtime: Runtime = {
     blocks: blocksFor(background),
+    onEvent,
     blocksFor,
     close: () => (closing ??= close()),
     [Symbol.asyncDispose]: () => runtime.close(),

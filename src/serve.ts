@@ -6,7 +6,7 @@ import type { Components } from "./runtime.ts";
 export interface ServeOptions {
   /** By the name that the app uses. Names that nobody declares get the target's defaults. */
   readonly components?: Components | undefined;
-  /** Told what the runtime does: calls, conflicts, failures. */
+  /** Told what the runtime does: calls, conflicts, failures. What it throws is dropped. */
   readonly onEvent?: Listener | undefined;
   /** Time, for tests: see `virtualClock` of `pillion/testing`. */
   readonly clock?: Clock | undefined;

@@ -50,8 +50,9 @@ export function serve(
   const { fetch, id } = app;
   if (!fetch)
     throw configurationError(`app ${id} has no fetch: defineApp({ id, fetch: http.fetch })`);
-  const answer = answerWith(fetch, lambdaRuntime(id, options, defaults), options);
-  return options.stream ? streamingHandler(answer, options) : bufferedHandler(answer, options);
+  const runtime = lambdaRuntime(id, options, defaults);
+  const answer = answerWith(fetch, runtime);
+  return options.stream ? streamingHandler(answer, runtime) : bufferedHandler(answer, runtime);
 }
 
 interface Answer {
@@ -62,11 +63,8 @@ interface Answer {
 
 type Answerer = (event: unknown, context: LambdaContext) => Promise<Answer>;
 
-function answerWith(
-  fetch: NonNullable<App["fetch"]>,
-  runtime: Runtime,
-  { onEvent }: ServeOptions,
-): Answerer {
+function answerWith(fetch: NonNullable<App["fetch"]>, runtime: Runtime): Answerer {
+  const { onEvent } = runtime;
   return async (event, context) => {
     const http = httpEventOf(event);
     if (!http) throw notHttp(event);
@@ -89,7 +87,7 @@ function answerWith(
   };
 }
 
-function bufferedHandler(answer: Answerer, { onEvent }: ServeOptions): HttpHandler {
+function bufferedHandler(answer: Answerer, { onEvent }: Runtime): HttpHandler {
   return async (event, context) => {
     const { http, response, invocation } = await answer(event, context);
     const result = await toResult(response, http).catch((error: unknown) =>
@@ -101,7 +99,7 @@ function bufferedHandler(answer: Answerer, { onEvent }: ServeOptions): HttpHandl
   };
 }
 
-function streamingHandler(answer: Answerer, { onEvent }: ServeOptions): StreamingHttpHandler {
+function streamingHandler(answer: Answerer, { onEvent }: Runtime): StreamingHttpHandler {
   const handler: StreamingHttpHandler = async (event, stream, context) => {
     const { http, response, invocation } = await answer(event, context);
     try {

@@ -43,7 +43,7 @@ export function withPillion(
       `withPillion calls handler(event, context, blocks), and was given one with ${handler.length} parameters: one that streams needs stream: true`,
     );
   }
-  const invoke = invokerOf(handler as Loose, lambdaRuntime(options.id, options), options);
+  const invoke = invokerOf(handler as Loose, lambdaRuntime(options.id, options));
   // The runtime client refuses handlers that declare a third parameter.
   if (!mark) return (event: unknown, context: LambdaContext) => invoke(context, event, context);
   const streaming = (event: unknown, ...[stream, context]: [unknown, LambdaContext]) =>
@@ -58,9 +58,9 @@ export function withPillion(
 
 type Loose = (...args: unknown[]) => unknown;
 
-function invokerOf(handler: Loose, runtime: Runtime, { onEvent }: ServeOptions) {
+function invokerOf(handler: Loose, runtime: Runtime) {
   return async (context: LambdaContext, ...args: unknown[]): Promise<unknown> => {
-    const invocation = startInvocation(context, headerReader(args[0]), onEvent);
+    const invocation = startInvocation(context, headerReader(args[0]), runtime.onEvent);
     try {
       return await handler(...args, runtime.blocksFor(invocation.call));
     } finally {

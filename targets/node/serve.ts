@@ -38,12 +38,12 @@ export async function serve(app: App, options: NodeServeOptions = {}): Promise<N
   if (!fetch)
     throw configurationError(`app ${app.id} has no fetch: defineApp({ id, fetch: http.fetch })`);
   const runtime = await open(app, options);
-  const work = pendingWork(options.onEvent);
+  const work = pendingWork(runtime.onEvent);
   const listener = toNodeHandler(async (request) => {
     try {
       return await fetch(request, process.env, contextFor(request, runtime, work));
     } catch (error) {
-      return answerFailure(error, options.onEvent);
+      return answerFailure(error, runtime.onEvent);
     }
   });
   // srvx types its listener for HTTP/1 and HTTP/2 at once; this server speaks the first.

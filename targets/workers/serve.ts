@@ -26,11 +26,11 @@ export function serve(app: App, options: ServeOptions = {}): WorkerHandlers {
   const runtime = workerRuntime(app.id, options, defaults);
   return {
     async fetch(request, env, context) {
-      attach(context, () => runtime.blocksFor(callOf(context, request, options.onEvent)));
+      attach(context, () => runtime.blocksFor(callOf(context, request, runtime.onEvent)));
       try {
         return await fetch(request, env, context);
       } catch (error) {
-        return answerFailure(error, options.onEvent);
+        return answerFailure(error, runtime.onEvent);
       }
     },
   };

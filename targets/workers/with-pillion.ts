@@ -38,7 +38,7 @@ export function withPillion<H extends Readonly<Record<string, BareHandler>>>(
   const wrap =
     (handler: BareHandler) => (input: unknown, env: unknown, context: ExecutionContext) => {
       const request = input instanceof Request ? input : undefined;
-      const blocks = runtime.blocksFor(callOf(context, request, options.onEvent));
+      const blocks = runtime.blocksFor(callOf(context, request, runtime.onEvent));
       return handler.call(handlers, input, env, context, blocks);
     };
   return Object.fromEntries(

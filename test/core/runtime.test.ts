@@ -283,6 +283,28 @@ describe("events", () => {
     ]);
   });
 
+  test("a listener that throws fails nothing", async () => {
+    const onEvent = () => {
+      throw new Error("the listener's own");
+    };
+    const state = runtimeWith({ onEvent }).blocks.state("store");
+    await state.set("k", 1);
+    expect(await state.get("k")).toBe(1);
+  });
+
+  test("an aborted call is an event of its own error", async () => {
+    const events: PillionEvent[] = [];
+    const call: Call = {
+      signal: AbortSignal.abort(new Error("gone")),
+      trace: {},
+      deadline: undefined,
+      waitUntil() {},
+    };
+    const runtime = runtimeWith({ onEvent: (event) => events.push(event) });
+    await expect(runtime.blocksFor(call).state("store").get("k")).rejects.toThrow("gone");
+    expect(events.at(-1)).toMatchObject({ type: "state.call", error: { code: "ERR_STATE_GET" } });
+  });
+
   test("update() gives up after its attempts with the conflict", async () => {
     const state = runtimeWith().blocks.state("store");
     const work = state.update(

@@ -45,9 +45,9 @@ export async function perform<T>(
     call.signal?.throwIfAborted();
     return await run();
   } catch (cause) {
-    if (call.signal?.aborted && cause === call.signal.reason) throw cause;
     failed = toStateError(name, operation, key, cause);
-    throw failed;
+    // Whoever aborted expects to get back what they aborted with.
+    throw call.signal?.aborted && cause === call.signal.reason ? cause : failed;
   } finally {
     opened.leave();
     if (started !== undefined) {

@@ -1,0 +1,63 @@
+import { execFile, spawn } from "node:child_process";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { expect, test } from "vitest";
+import { newFolder, root } from "../harness/folder.ts";
+import { ended } from "../harness/process.ts";
+
+// The example as a user of Workers runs and deploys it, through the wrangler.toml at the top.
+const wrangler = join(root, "node_modules/wrangler/bin/wrangler.js");
+const env = {
+  ...process.env,
+  CLOUDFLARE_CF_FETCH_ENABLED: "false",
+  WRANGLER_SEND_METRICS: "false",
+  WRANGLER_LOG_PATH: newFolder("wrangler-log"),
+};
+
+test("wrangler bundles the example for a deployment", async () => {
+  const out = newFolder("wrangler");
+  const command = [wrangler, "deploy", "--dry-run", "--minify", "--outdir", out];
+  const { stdout } = await promisify(execFile)(process.execPath, command, { cwd: root, env });
+  expect(stdout).toContain("--dry-run: exiting now.");
+});
+
+test("wrangler dev serves the example, with state in its Durable Object", async () => {
+  const port = String(await freePort());
+  const command = [
+    wrangler,
+    "dev",
+    "--port",
+    port,
+    "--inspector-port",
+    "0",
+    "--persist-to",
+    newFolder("state"),
+  ];
+  const child = spawn(process.execPath, command, {
+    cwd: root,
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (chunk) => (output += chunk));
+  try {
+    await expect.poll(() => output, { timeout: 25_000 }).toContain("Ready on");
+    const url = `http://127.0.0.1:${port}`;
+    const body = JSON.stringify({ id: "w-1", item: "saddle", quantity: 1 });
+    expect((await fetch(`${url}/orders`, { method: "POST", body })).status).toBe(201);
+    expect((await fetch(`${url}/orders`, { method: "POST", body })).status).toBe(409);
+  } finally {
+    await ended(child, "SIGTERM");
+  }
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}

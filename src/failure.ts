@@ -1,4 +1,20 @@
+import type { FetchHandler } from "./app.ts";
 import type { Listener } from "./events.ts";
+
+/** The app's answer. An app that throws, or answers what is no response, gets {@link answerFailure}. */
+export async function answer(
+  fetch: FetchHandler,
+  onEvent: Listener | undefined,
+  request: Request,
+  environment: unknown,
+  context: object,
+): Promise<Response> {
+  try {
+    return checked(await fetch(request, environment, context));
+  } catch (error) {
+    return answerFailure(error, onEvent);
+  }
+}
 
 /**
  * The answer for what an app's `fetch` threw: its own, where the error renders itself as `ApiError` and
@@ -6,7 +22,17 @@ import type { Listener } from "./events.ts";
  */
 export function answerFailure(error: unknown, onEvent: Listener | undefined): Response {
   onEvent?.({ type: "handler.failed", error });
-  const own = (error as { getResponse?: unknown } | undefined)?.getResponse;
-  if (typeof own === "function") return own.call(error) as Response;
-  return Response.json({ errorCode: "ERROR", message: "internal error" }, { status: 500 });
+  try {
+    const { getResponse } = error as { getResponse(): unknown };
+    return checked(getResponse.call(error));
+  } catch {
+    return Response.json({ errorCode: "ERROR", message: "internal error" }, { status: 500 });
+  }
+}
+
+/** By shape, since servers have faster classes of their own. Status 0 is that of `Response.error()`. */
+function checked(response: unknown): Response {
+  const { status, headers } = (response ?? {}) as Partial<Response>;
+  if (status && headers) return response as Response;
+  throw new TypeError("the app's fetch answered something that is no Response");
 }

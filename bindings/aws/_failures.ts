@@ -5,7 +5,8 @@ import type { Table } from "./_table.ts";
 /** The component's finding for anything that a transport throws but a condition that did not hold. */
 export function explain(error: unknown, table: Table): unknown {
   if (!ServiceFailure.is(error)) return error;
-  const { name, message, status } = error;
+  const { name, status } = error;
+  const message = withoutAccount(error.message);
   const { component, layout } = table;
   const said = `DynamoDB answered ${name}: ${message}`;
   if (name === "ResourceNotFoundException") {
@@ -39,6 +40,11 @@ export function explain(error: unknown, table: Table): unknown {
   function fault(kind: "config" | "unavailable" | "invalid", problem: string): ComponentError {
     return new ComponentError(kind, `component ${component}: ${problem}`, { cause: error });
   }
+}
+
+/** The text may reach whoever called the app. Account and role are the operator's to know, and stand in the cause. */
+function withoutAccount(message: string): string {
+  return message.replace(/\barn:[^\s,"]+/g, "(an ARN)").replace(/\b\d{12}\b/g, "(an account)");
 }
 
 const credentialErrors = new Set([

@@ -107,6 +107,6 @@ function storedValue(layout: Layout, { value, [layout.key]: key }: Row): StoredV
   if (value?.B !== undefined) return { bytes: fromBase64(value.B) };
   throw new ComponentError(
     "invalid",
-    `the attribute value of item ${key?.S} is neither a string nor binary: no state store wrote it`,
+    `the attribute value of item ${key?.S} is neither a string nor binary, so no state store wrote it: delete it, or keep it in another table`,
   );
 }

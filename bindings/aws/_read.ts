@@ -1,5 +1,6 @@
 import type { Call } from "../../src/contracts/host.ts";
 import type { KeyPage, StoredItem } from "../../src/contracts/state.ts";
+import { ComponentError } from "../../src/errors.ts";
 import { explain } from "./_failures.ts";
 import { fromRow, keyOf, keysUnder } from "./_item.ts";
 import { pause } from "./_retry.ts";
@@ -7,7 +8,7 @@ import { type Answers, type OperationName, type Row, ServiceFailure } from "./_s
 import type { Table } from "./_table.ts";
 
 /** Keys that one BatchGetItem takes. */
-const MAX_KEYS = 100;
+export const MAX_KEYS = 100;
 /** Attempts in a row that read nothing before the table counts as throttled. */
 const MAX_IDLE = 4;
 
@@ -22,22 +23,25 @@ export async function readOne(
   return fromRow(table.layout, Item, table.host.clock);
 }
 
-/** One entry per key, in their order; a key that is asked for twice is read once, since BatchGetItem refuses it. */
+/** At most {@link MAX_KEYS} keys, each once. An item that cannot be read is an error in its place. */
 export async function readMany(
   table: Table,
   keys: readonly string[],
   strong: boolean,
   call: Call,
-): Promise<(StoredItem | undefined)[]> {
+): Promise<(StoredItem | ComponentError | undefined)[]> {
   const { layout, host } = table;
-  const wanted = [...new Set(keys)].map((key) => keyOf(layout, key));
   const rows = new Map<string | undefined, Row>();
-  const batches: Promise<void>[] = [];
-  for (let start = 0; start < wanted.length; start += MAX_KEYS) {
-    batches.push(readBatch(table, wanted.slice(start, start + MAX_KEYS), strong, rows, call));
-  }
-  await Promise.all(batches);
-  return keys.map((key) => fromRow(layout, rows.get(key), host.clock));
+  const wanted = keys.map((key) => keyOf(layout, key));
+  await readBatch(table, wanted, strong, rows, call);
+  return keys.map((key) => {
+    try {
+      return fromRow(layout, rows.get(key), host.clock);
+    } catch (error) {
+      if (ComponentError.is(error)) return error;
+      throw error;
+    }
+  });
 }
 
 /** Asks again for what the service leaves out, over 16 MB or for want of throughput. */

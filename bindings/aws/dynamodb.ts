@@ -2,7 +2,7 @@ import type { Component, Settings } from "../../src/contracts/component.ts";
 import type { Host } from "../../src/contracts/host.ts";
 import { type StateStore, stateStore } from "../../src/contracts/state.ts";
 import { ComponentError } from "../../src/errors.ts";
-import { listKeys, readMany, readOne } from "./_read.ts";
+import { listKeys, MAX_KEYS, readMany, readOne } from "./_read.ts";
 import type { Transport } from "./_service.ts";
 import type { Table } from "./_table.ts";
 import { transact } from "./_transaction.ts";
@@ -92,6 +92,7 @@ function dynamodbStore(settings: Settings<typeof fields>, host: Host, name: stri
   const table = tableOf(settings, host, name);
   return {
     maxOperations: 100,
+    maxBulkKeys: MAX_KEYS,
     get: (key, { consistency }, call) => readOne(table, key, consistency === "strong", call),
     getBulk: (keys, { consistency }, call) => readMany(table, keys, consistency === "strong", call),
     set: (key, value, options, call) => put(table, key, value, options, call),

@@ -1,17 +1,22 @@
-/** Runs `work` on every item, at most `limit` at a time. Results are in the order of `items`. */
-export async function parallel<T, R>(
+/**
+ * Runs `work` on every item, at most `limit` at a time. Once one has failed no other is begun, and the failure
+ * is thrown when those under way have ended: nothing runs on behind the caller's back.
+ */
+export async function parallel<T>(
   items: readonly T[],
   limit: number,
-  work: (item: T, index: number) => Promise<R>,
-): Promise<R[]> {
-  const results = new Array<R>(items.length);
+  work: (item: T) => Promise<void>,
+): Promise<void> {
   let next = 0;
   const worker = async () => {
-    while (next < items.length) {
-      const index = next++;
-      results[index] = await work(items[index] as T, index);
+    try {
+      while (next < items.length) await work(items[next++] as T);
+    } catch (error) {
+      next = items.length;
+      throw error;
     }
   };
-  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker));
-  return results;
+  const workers = Array.from({ length: Math.min(limit, items.length) }, worker);
+  const failed = (await Promise.allSettled(workers)).find(({ status }) => status === "rejected");
+  if (failed) throw (failed as PromiseRejectedResult).reason;
 }

@@ -1,3 +1,4 @@
+import type { ComponentError } from "../errors.ts";
 import { settingsOf } from "../settings.ts";
 import type { Component, Fields, Options, Settings } from "./component.ts";
 import type { Call, Clock, Host, Target } from "./host.ts";
@@ -57,12 +58,18 @@ export interface StateStore {
 
   get(key: string, options: ReadOptions, call: Call): Promise<StoredItem | undefined>;
 
-  /** MUST have one entry per key, in the order of `keys`. Without it, core gets one by one. */
+  /** The most keys in one `getBulk`, where the service has a limit. Core makes as many calls as it takes. */
+  readonly maxBulkKeys?: number;
+
+  /**
+   * MUST have one entry per key, in the order of `keys`, which are told apart: an error in the place of an item
+   * that cannot be read. Without it, core gets one by one.
+   */
   getBulk?(
     keys: readonly string[],
     options: ReadOptions,
     call: Call,
-  ): Promise<readonly (StoredItem | undefined)[]>;
+  ): Promise<readonly (StoredItem | ComponentError | undefined)[]>;
 
   /**
    * MUST compare and write in one step, and MUST throw `ComponentError` "etag-mismatch" when

@@ -36,7 +36,8 @@ export type HttpEvent =
 
 /** The event as an HTTP request, or undefined for one of anything else. */
 export function httpEventOf(event: unknown): HttpEvent | undefined {
-  if (!isObject(event) || !isObject(event.requestContext)) return undefined;
+  if (!isObject(event) || !isObject(event.requestContext) || isAuthorization(event))
+    return undefined;
   const { elb, http } = event.requestContext;
   if (event.version === "2.0" && isObject(http)) {
     if (typeof http.method !== "string" || typeof event.rawPath !== "string") return undefined;
@@ -48,6 +49,11 @@ export function httpEventOf(event: unknown): HttpEvent | undefined {
     method: event.httpMethod,
     event: event as unknown as V1Event,
   };
+}
+
+/** A question whether a request may pass, which has the request's shape and wants another answer. */
+function isAuthorization(event: Record<string, unknown>): boolean {
+  return "methodArn" in event || "routeArn" in event;
 }
 
 /** Reads headers by lower-case name from whatever event has them, several values joined as on the wire. */
@@ -77,6 +83,7 @@ export function describeEvent(event: unknown): string {
 
 function sourceOf(event: Record<string, unknown>): string | undefined {
   const { requestContext, Records, eventSource } = event;
+  if (isAuthorization(event)) return "an API Gateway authorizer event";
   if (isObject(requestContext) && requestContext.connectionId)
     return "an API Gateway WebSocket event";
   if (isObject(requestContext) && requestContext.serviceArn) return "a VPC Lattice event";

@@ -17,9 +17,17 @@ export function toRequest(http: HttpEvent): Request {
 function urlOf(http: HttpEvent, header: (name: string) => string | undefined): string {
   const { domainName, stage } = http.event.requestContext;
   const scheme = header("x-forwarded-proto") === "http" ? "http" : "https";
-  const host = header("host") ?? domainName ?? "localhost";
-  const query = queryOf(http);
-  return `${scheme}://${host}${escapePath(pathOf(http, stage))}${query && `?${query}`}`;
+  const host = checkedHost(header("host") ?? domainName ?? "localhost");
+  const path = escapePath(pathOf(http, stage));
+  // A query of a URL ends at "#", which some front ends hand on as it was sent.
+  const query = queryOf(http).replaceAll("#", "%23");
+  return `${scheme}://${host}${path.startsWith("/") ? "" : "/"}${path}${query && `?${query}`}`;
+}
+
+/** A host that held anything else would move the path: the app would see another than was let through. */
+function checkedHost(host: string): string {
+  if (/^([\w.-]+|\[[\da-f:.]+\])(:\d+)?$/i.test(host)) return host;
+  throw new TypeError("the host is none");
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { App } from "../../src/app.ts";
 import { attach } from "../../src/attach.ts";
 import { ApiError, configurationError } from "../../src/errors.ts";
-import { answerFailure } from "../../src/failure.ts";
+import { answer, answerFailure } from "../../src/failure.ts";
 import type { Runtime } from "../../src/runtime.ts";
 import type { ServeOptions } from "../../src/serve.ts";
 import { defaults } from "./defaults.ts";
@@ -51,8 +51,8 @@ export function serve(
   if (!fetch)
     throw configurationError(`app ${id} has no fetch: defineApp({ id, fetch: http.fetch })`);
   const runtime = lambdaRuntime(id, options, defaults);
-  const answer = answerWith(fetch, runtime);
-  return options.stream ? streamingHandler(answer, runtime) : bufferedHandler(answer, runtime);
+  const answerTo = answerWith(fetch, runtime);
+  return options.stream ? streamingHandler(answerTo, runtime) : bufferedHandler(answerTo, runtime);
 }
 
 interface Answer {
@@ -69,27 +69,18 @@ function answerWith(fetch: NonNullable<App["fetch"]>, runtime: Runtime): Answere
     const http = httpEventOf(event);
     if (!http) throw notHttp(event);
     const invocation = startInvocation(context, headerReader(event), onEvent);
-    try {
-      const request = requestOf(http);
-      const response =
-        request instanceof Response
-          ? request
-          : await fetch(
-              request,
-              environmentOf(http, context),
-              executionContext(runtime, invocation),
-            );
-      if (response instanceof Response) return { http, response, invocation };
-      throw new TypeError("the app's fetch returned no Response");
-    } catch (error) {
-      return { http, response: answerFailure(error, onEvent), invocation };
-    }
+    const request = requestOf(http);
+    if (request instanceof Response) return { http, response: request, invocation };
+    const surroundings = executionContext(runtime, invocation);
+    const environment = environmentOf(http, context);
+    const response = await answer(fetch, onEvent, request, environment, surroundings);
+    return { http, response, invocation };
   };
 }
 
-function bufferedHandler(answer: Answerer, { onEvent }: Runtime): HttpHandler {
+function bufferedHandler(answerTo: Answerer, { onEvent }: Runtime): HttpHandler {
   return async (event, context) => {
-    const { http, response, invocation } = await answer(event, context);
+    const { http, response, invocation } = await answerTo(event, context);
     const result = await toResult(response, http).catch((error: unknown) =>
       // A body that fails half-way, which nobody has seen yet.
       toResult(answerFailure(error, onEvent), http),
@@ -99,9 +90,9 @@ function bufferedHandler(answer: Answerer, { onEvent }: Runtime): HttpHandler {
   };
 }
 
-function streamingHandler(answer: Answerer, { onEvent }: Runtime): StreamingHttpHandler {
+function streamingHandler(answerTo: Answerer, { onEvent }: Runtime): StreamingHttpHandler {
   const handler: StreamingHttpHandler = async (event, stream, context) => {
-    const { http, response, invocation } = await answer(event, context);
+    const { http, response, invocation } = await answerTo(event, context);
     try {
       await sendResponse(response, http, stream);
     } catch (error) {

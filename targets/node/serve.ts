@@ -5,7 +5,7 @@ import type { App } from "../../src/app.ts";
 import { attach } from "../../src/attach.ts";
 import { pendingWork, RequestCall } from "../../src/call.ts";
 import { configurationError } from "../../src/errors.ts";
-import { answerFailure } from "../../src/failure.ts";
+import { answer } from "../../src/failure.ts";
 import type { Runtime } from "../../src/runtime.ts";
 import type { ServeOptions } from "../../src/serve.ts";
 import { open } from "./open.ts";
@@ -39,13 +39,9 @@ export async function serve(app: App, options: NodeServeOptions = {}): Promise<N
     throw configurationError(`app ${app.id} has no fetch: defineApp({ id, fetch: http.fetch })`);
   const runtime = await open(app, options);
   const work = pendingWork(runtime.onEvent);
-  const listener = toNodeHandler(async (request) => {
-    try {
-      return await fetch(request, process.env, contextFor(request, runtime, work));
-    } catch (error) {
-      return answerFailure(error, runtime.onEvent);
-    }
-  });
+  const listener = toNodeHandler((request) =>
+    answer(fetch, runtime.onEvent, request, process.env, contextFor(request, runtime, work)),
+  );
   // srvx types its listener for HTTP/1 and HTTP/2 at once; this server speaks the first.
   const server = process.getBuiltinModule("node:http").createServer(listener as RequestListener);
   const port = await listen(server, portOf(options), options.hostname ?? "127.0.0.1");

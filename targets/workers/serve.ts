@@ -2,7 +2,7 @@ import * as durableObjects from "../../bindings/cloudflare/durable-objects.ts";
 import type { App } from "../../src/app.ts";
 import { attach } from "../../src/attach.ts";
 import { configurationError } from "../../src/errors.ts";
-import { answerFailure } from "../../src/failure.ts";
+import { answer } from "../../src/failure.ts";
 import type { Runtime } from "../../src/runtime.ts";
 import type { ServeOptions } from "../../src/serve.ts";
 import { callOf, type ExecutionContext, workerRuntime } from "./host.ts";
@@ -25,13 +25,9 @@ export function serve(app: App, options: ServeOptions = {}): WorkerHandlers {
     throw configurationError(`app ${app.id} has no fetch: defineApp({ id, fetch: http.fetch })`);
   const runtime = workerRuntime(app.id, options, defaults);
   return {
-    async fetch(request, env, context) {
+    fetch(request, env, context) {
       attach(context, () => runtime.blocksFor(callOf(context, request, runtime.onEvent)));
-      try {
-        return await fetch(request, env, context);
-      } catch (error) {
-        return answerFailure(error, runtime.onEvent);
-      }
+      return answer(fetch, runtime.onEvent, request, env, context);
     },
   };
 }

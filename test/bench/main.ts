@@ -3,6 +3,7 @@
  * reference that ran in turns with it; nothing here fails, it shows.
  */
 import { parseArgs } from "node:util";
+import { exitOnSignals } from "../harness/process.ts";
 import { bundles } from "./bundles.ts";
 import { core } from "./core.ts";
 import { dynamodb } from "./dynamodb.ts";
@@ -13,6 +14,7 @@ import { startup } from "./startup.ts";
 import { workers } from "./workers.ts";
 
 const { values } = parseArgs({ options: { json: { type: "boolean" }, only: { type: "string" } } });
+exitOnSignals();
 const suites = { core, sqlite, dynamodb, workers, bundles, lambda, startup };
 
 const rows: Row[] = [];

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import * as memory from "../../bindings/memory.ts";
 import type { Component } from "../../src/contracts/component.ts";
 import { stateStore } from "../../src/contracts/state.ts";
-import { ApiError, type Call, type PillionEvent } from "../../src/index.ts";
+import { ApiError, type Call, ComponentError, type PillionEvent } from "../../src/index.ts";
 import { createRuntime, type RuntimeOptions } from "../../src/runtime.ts";
 import { virtualClock } from "../../src/testing.ts";
 import { webHost } from "../../src/web.ts";
@@ -305,6 +305,18 @@ describe("events", () => {
     expect(events.at(-1)).toMatchObject({ type: "state.call", error: { code: "ERR_STATE_GET" } });
   });
 
+  test("update() refuses an item without an ETag, which it could not change safely", async () => {
+    const state = runtimeWith().blocks.state("store");
+    const items = state.native<Map<string, unknown>>();
+    items.set("app||n", { value: { json: "1" }, etag: undefined, expires: undefined });
+    await expect(state.update("n", () => 2)).rejects.toMatchObject({
+      code: "ERR_STATE_SAVE",
+      kind: "etag-invalid",
+      message: expect.stringMatching(/item n of state store store has no etag/),
+    });
+    expect(await state.get("n")).toBe(1);
+  });
+
   test("update() gives up after its attempts with the conflict", async () => {
     const state = runtimeWith().blocks.state("store");
     const work = state.update(
@@ -416,6 +428,72 @@ describe("an invocation", () => {
     await expect(state.getBulk(keys, { parallelism: 0 })).rejects.toMatchObject({
       code: "ERR_MALFORMED_REQUEST",
     });
+  });
+});
+
+describe("bulk reads of a store that reads in batches", () => {
+  function batching(fail?: number) {
+    const batches: string[][] = [];
+    let now = 0;
+    let most = 0;
+    const component = stateStore({
+      type: "state.batching",
+      runsOn: ["node"],
+      clock: "host",
+      fields: {},
+      features: () => [],
+      open: () => ({
+        maxBulkKeys: 10,
+        get: async () => undefined,
+        async getBulk(keys) {
+          const batch = batches.push([...keys]);
+          most = Math.max(most, ++now);
+          await new Promise((resolve) => setTimeout(resolve, 2));
+          now--;
+          if (batch === fail) throw new ComponentError("unavailable", "down");
+          return keys.map((key) =>
+            key.endsWith("bad")
+              ? new ComponentError("invalid", "unreadable")
+              : { value: { json: JSON.stringify(key) }, etag: "1", expires: undefined },
+          );
+        },
+        set: async () => undefined,
+        delete: async () => undefined,
+        native: () => undefined,
+      }),
+    })({});
+    const state = runtimeWith({ components: { store: component } }).blocks.state("store");
+    return { state, batches, under: () => now, most: () => most };
+  }
+  const keys = Array.from({ length: 95 }, (_, index) => `k${index}`);
+
+  test("come in batches that the store takes, at most parallelism at a time, each key once", async () => {
+    const { state, batches, most } = batching();
+    const items = await state.getBulk([...keys, "k0"], { parallelism: 3 });
+    expect(items.map(({ value }) => value)).toEqual([...keys, "k0"].map((key) => `app||${key}`));
+    expect(batches.map(({ length }) => length)).toEqual([10, 10, 10, 10, 10, 10, 10, 10, 10, 5]);
+    expect(most()).toBe(3);
+  });
+
+  test("an item that cannot be read is an error in its place", async () => {
+    const items = await batching().state.getBulk(["a", "bad"]);
+    expect(items).toMatchObject([
+      { key: "a", value: "app||a" },
+      { key: "bad", error: { code: "ERR_STATE_GET", kind: "invalid" } },
+    ]);
+  });
+
+  test("a batch that fails ends the call, and nothing runs on behind it", async () => {
+    const { state, batches, under } = batching(2);
+    await expect(state.getBulk(keys, { parallelism: 2 })).rejects.toMatchObject({
+      code: "ERR_STATE_BULK_GET",
+      kind: "unavailable",
+    });
+    expect(under()).toBe(0);
+    const begun = batches.length;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(batches.length).toBe(begun);
+    expect(begun).toBeLessThan(5);
   });
 });
 

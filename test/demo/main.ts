@@ -1,14 +1,11 @@
 import { parseArgs } from "node:util";
 import { newFolder } from "../harness/folder.ts";
+import { exitOnSignals } from "../harness/process.ts";
 import { type Outcome, steps, walk } from "./steps.ts";
 import { type TargetName, targetNames, targets } from "./targets.ts";
 
-const { values } = parseArgs({ options: { break: { type: "string" }, help: { type: "boolean" } } });
-const broken = values.break;
-if (values.help || (broken !== undefined && !isTarget(broken))) {
-  console.log(`usage: npm run demo [-- --break ${targetNames.join("|")}]`);
-  process.exit(values.help ? 0 : 2);
-}
+exitOnSignals();
+const broken = plantedFault();
 
 console.log(
   "One portable order service, examples/orders/app.ts, on three targets; nothing configured.",
@@ -64,6 +61,24 @@ function table(results: Map<TargetName, Outcome[]>): string {
     return title.padEnd(width) + cells.join("");
   });
   return [head, ...rows].join("\n");
+}
+
+/** The target that `--break` names. Ends the process where the command line makes no sense. */
+function plantedFault(): TargetName | undefined {
+  try {
+    const options = { break: { type: "string" }, help: { type: "boolean" } } as const;
+    const { values } = parseArgs({ options });
+    if (values.help) usage(0);
+    if (values.break === undefined || isTarget(values.break)) return values.break;
+  } catch {
+    // An option that does not exist.
+  }
+  return usage(2);
+}
+
+function usage(code: number): never {
+  console.log(`usage: npm run demo [-- --break ${targetNames.join("|")}]`);
+  process.exit(code);
 }
 
 function isTarget(name: string): name is TargetName {

@@ -188,6 +188,7 @@ async function take(step: Step, url: string, etags: Map<string, string>): Promis
       method,
       headers,
       body: body === undefined ? null : JSON.stringify(body),
+      signal: AbortSignal.timeout(15_000),
     });
     const text = await response.text();
     const ms = performance.now() - started;

@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { createServer } from "node:net";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { owned } from "./process.ts";
 
 const START_MS = 15_000;
 const STOP_MS = 5_000;
@@ -37,23 +38,21 @@ async function start(
   path: string,
   port: number,
 ): Promise<{ endpoint: string; stop(): Promise<void> }> {
-  const child = spawn(path, [], {
-    stdio: ["ignore", "ignore", "pipe"],
-    env: {
-      ...process.env,
-      GATEWAY_PORT: String(port),
-      // The default is to listen on every interface.
-      MINISTACK_HOST: "127.0.0.1",
-      BIND_HOST: "127.0.0.1",
-      // Each would take a fixed port of its own.
-      IOT_MTLS_ENABLED: "0",
-      SFTP_ENABLED: "0",
-    },
-  });
-  // A test run that is cut short must not leave it behind.
-  const abandon = () => child.kill("SIGKILL");
-  process.once("exit", abandon);
-  child.once("exit", () => process.removeListener("exit", abandon));
+  const child = owned(
+    spawn(path, [], {
+      stdio: ["ignore", "ignore", "pipe"],
+      env: {
+        ...process.env,
+        GATEWAY_PORT: String(port),
+        // The default is to listen on every interface.
+        MINISTACK_HOST: "127.0.0.1",
+        BIND_HOST: "127.0.0.1",
+        // Each would take a fixed port of its own.
+        IOT_MTLS_ENABLED: "0",
+        SFTP_ENABLED: "0",
+      },
+    }),
+  );
   let log = "";
   child.stderr?.on("data", (chunk) => {
     log = (log + chunk).slice(-4000);

@@ -123,10 +123,10 @@ export async function createRuntimeApi(): Promise<RuntimeApi> {
     });
     response.end(pending.event);
     const errorMessage = `Task timed out after ${(deadlineMs / 1000).toFixed(2)} seconds`;
-    setTimeout(
-      () => pending.settle({ error: { errorType: "Sandbox.Timedout", errorMessage } }),
-      deadlineMs,
-    ).unref();
+    setTimeout(() => {
+      // As on AWS, a sandbox that timed out takes no other invocation.
+      if (running.has(id)) fail({ errorType: "Sandbox.Timedout", errorMessage });
+    }, deadlineMs).unref();
   }
 
   async function route(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -162,6 +162,9 @@ export async function createRuntimeApi(): Promise<RuntimeApi> {
   }
 }
 
+/** Lambda's limit for an answer that is not streamed, in bytes. */
+const MAX_ANSWER = 6_291_556;
+
 function deferred() {
   let resolve = (): void => {};
   let reject = (_error: Error): void => {};
@@ -183,7 +186,10 @@ async function errorOf(request: IncomingMessage): Promise<FunctionError> {
 
 async function answerOf(request: IncomingMessage, { onChunk }: InvokeOptions): Promise<Outcome> {
   if (request.headers["lambda-runtime-function-response-mode"] !== "streaming") {
-    return { payload: JSON.parse((await bytesOf(request)).toString()) as unknown };
+    const bytes = await bytesOf(request);
+    if (bytes.byteLength <= MAX_ANSWER) return { payload: JSON.parse(bytes.toString()) as unknown };
+    const errorMessage = `Response payload size exceeded maximum allowed payload size (${MAX_ANSWER} bytes).`;
+    return { error: { errorType: "Function.ResponseSizeTooLarge", errorMessage } };
   }
   const contentType = request.headers["content-type"] ?? "";
   const chunks: Buffer[] = [];

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { startDynalite } from "./_dynalite.ts";
 import { ministackPath, startMinistack } from "./_ministack.ts";
 
@@ -37,11 +38,22 @@ export async function startDynamoDB({
       AttributeDefinitions: [{ AttributeName: partitionKey, AttributeType: "S" }],
       KeySchema: [{ AttributeName: partitionKey, KeyType: "HASH" }],
     });
+    await usable(name);
     if (ttl === undefined) return;
     await raw("UpdateTimeToLive", {
       TableName: name,
       TimeToLiveSpecification: { AttributeName: ttl, Enabled: true },
     });
+  }
+
+  async function usable(TableName: string) {
+    for (;;) {
+      const { Table } = await raw<{ Table: { TableStatus: string } }>("DescribeTable", {
+        TableName,
+      });
+      if (Table.TableStatus === "ACTIVE") return;
+      await sleep(5);
+    }
   }
 
   async function raw<T>(operation: string, input: object): Promise<T> {

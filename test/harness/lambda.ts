@@ -5,6 +5,7 @@ import { basename, dirname, join } from "node:path";
 import { createFunctionUrl } from "./_function-url.ts";
 import { createRuntimeApi, type InvokeOptions, type Outcome } from "./_runtime-api.ts";
 import { root } from "./folder.ts";
+import { owned } from "./process.ts";
 
 export type { FunctionError, InvokeOptions, Outcome, Streamed } from "./_runtime-api.ts";
 
@@ -104,10 +105,12 @@ function run(
 ): { child: ChildProcess; exited: Promise<void>; output: Output } {
   const { native = false, execArgv = [] } = options;
   const preload = native ? [] : ["--require", join(folder, "native-stand-in.cjs")];
-  const child = spawn(process.execPath, [...execArgv, ...preload, join(client, "index.mjs")], {
-    env: environmentOf(options, address),
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+  const child = owned(
+    spawn(process.execPath, [...execArgv, ...preload, join(client, "index.mjs")], {
+      env: environmentOf(options, address),
+      stdio: ["ignore", "pipe", "pipe"],
+    }),
+  );
   const exited = new Promise<void>((resolve) => {
     child.once("close", () => resolve());
     child.once("error", () => resolve());

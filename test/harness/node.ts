@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
-import { ended, type Running } from "./process.ts";
+import { ended, owned, type Running, started } from "./process.ts";
 
 export interface NodeOptions {
   /** Source or built file that serves on the variable PORT and prints its URL. */
@@ -23,22 +23,24 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   mkdirSync(folder, { recursive: true });
   const outfile = join(folder, "main.mjs");
   await bundleNode(entry, outfile);
-  const child = spawn(process.execPath, [outfile], {
-    cwd: folder,
-    stdio: ["ignore", "pipe", "pipe"],
-    env: { ...process.env, PORT: "0", NODE_NO_WARNINGS: "1", ...env },
-  });
+  const child = owned(
+    spawn(process.execPath, [outfile], {
+      cwd: folder,
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, PORT: "0", NODE_NO_WARNINGS: "1", ...env },
+    }),
+  );
   let output = "";
-  const url = await new Promise<string>((resolve, reject) => {
-    const read = (chunk: Buffer) => {
-      output += chunk;
-      const found = /http:\/\/\S+/.exec(output);
-      if (found) resolve(found[0]);
-    };
-    child.stdout.on("data", read);
-    child.stderr.on("data", read);
-    child.once("exit", (code) => reject(new Error(`the process ended with ${code}:\n${output}`)));
+  const printed = new Promise<string>((resolve) => {
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on("data", (chunk) => {
+        output += chunk;
+        const found = /http:\/\/\S+/.exec(output);
+        if (found) resolve(found[0]);
+      });
+    }
   });
+  const url = await started(child, () => output, printed);
   return {
     url,
     pid: child.pid as number,

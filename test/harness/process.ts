@@ -11,6 +11,45 @@ export interface Running {
   stop(): Promise<void>;
 }
 
+const START_MS = 20_000;
+const children = new Set<ChildProcess>();
+
+/** A child that does not outlive this process, however that ends short of SIGKILL. */
+export function owned<C extends ChildProcess>(child: C): C {
+  children.add(child);
+  child.once("exit", () => children.delete(child));
+  return child;
+}
+
+process.on("exit", () => {
+  for (const child of children) child.kill("SIGKILL");
+});
+
+/** For scripts: a signal ends them through `exit`, so that children and folders go with them. */
+export function exitOnSignals(): void {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.once(signal, () => process.exit(130));
+  }
+}
+
+/** Resolves as `ready` does; rejects when the child ends before, or takes too long, with what it printed. */
+export function started<T>(
+  child: ChildProcess,
+  output: () => string,
+  ready: Promise<T>,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const fail = (why: string) => {
+      child.kill("SIGKILL");
+      reject(new Error(`${child.spawnfile} ${why}:\n${output()}`));
+    };
+    const late = setTimeout(() => fail(`did not start within ${START_MS} ms`), START_MS);
+    child.once("error", reject);
+    child.once("exit", (code) => fail(`ended with ${code}`));
+    ready.then(resolve, reject).finally(() => clearTimeout(late));
+  });
+}
+
 export function ended(child: ChildProcess, signal: "SIGTERM" | "SIGKILL"): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
   return new Promise((resolve) => {

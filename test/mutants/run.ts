@@ -15,6 +15,10 @@ process.on("exit", () => rmSync(copy, { recursive: true, force: true }));
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(130));
 
 const chosen = mutants.filter(({ name }) => name.includes(wanted));
+if (chosen.length === 0) {
+  console.error(`no mutant's name contains ${wanted}`);
+  process.exit(2);
+}
 const tests = [...new Set(chosen.flatMap(({ tests }) => tests))];
 // The control: without a mutant the same tests pass, so that a red run means the mutant.
 const control = runTests(tests);
@@ -47,9 +51,10 @@ function tryOut({ name, file, replace, by, tests }: Mutant): boolean {
   );
   try {
     const { status, stdout } = runTests(tests);
-    // A mutant that does not even load proves nothing about the tests.
-    if (/SyntaxError|Transform failed|Build failed/.test(stdout))
-      throw new Error(`${name} does not compile:\n${stdout}`);
+    // A mutant that does not load, and a run that broke off, prove nothing about the tests.
+    const judged = status === 0 || /Tests .*failed/.test(stdout);
+    if (!judged || /SyntaxError|Transform failed|Build failed/.test(stdout))
+      throw new Error(`${name}: the tests did not judge it:\n${stdout}`);
     return status !== 0;
   } finally {
     writeFileSync(path, sound);

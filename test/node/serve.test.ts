@@ -102,6 +102,11 @@ describe("serve", () => {
       new Error("database password is hunter2"),
       new ApiError("ERR_STATE_GET", "told"),
       "text",
+      Object.assign(new Error("broken"), {
+        getResponse() {
+          throw new Error("inner secret");
+        },
+      }),
     ];
     const fails = { fetch: async () => Promise.reject(thrown[events.length]) };
     const { url } = await served(fails, { onEvent: (event) => events.push(event) });
@@ -114,9 +119,25 @@ describe("serve", () => {
       '500 {"errorCode":"ERROR","message":"internal error"}',
       '500 {"errorCode":"ERR_STATE_GET","message":"told"}',
       '500 {"errorCode":"ERROR","message":"internal error"}',
+      '500 {"errorCode":"ERROR","message":"internal error"}',
     ]);
     expect(events).toEqual(thrown.map((error) => ({ type: "handler.failed", error })));
   });
+
+  test.each([[undefined], [{}], ["text"], [Response.error()]])(
+    "an app that answers %s, which is no response, answers 500",
+    async (none) => {
+      const events: PillionEvent[] = [];
+      const answers = { fetch: async () => none as unknown as Response };
+      const { url } = await served(answers, { onEvent: (event) => events.push(event) });
+      const response = await fetch(url);
+      expect([response.status, await response.json()]).toEqual([
+        500,
+        { errorCode: "ERROR", message: "internal error" },
+      ]);
+      expect(events).toMatchObject([{ type: "handler.failed" }]);
+    },
+  );
 
   test("the signal of a request is aborted when its client leaves", async () => {
     let aborted: (() => void) | undefined;

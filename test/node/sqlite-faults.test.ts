@@ -36,7 +36,8 @@ test("kill -9 six times within 10,000 writes: every acknowledged write is there"
   let next = 0;
   while (next < total) {
     const { child, exited, lines } = start(file, "write", String(next), String(total - next));
-    const target = kills < 6 ? 1500 : Number.POSITIVE_INFINITY;
+    // Early in what is left, so that it falls in the middle also where this process is slow to see the lines.
+    const target = kills < 6 ? Math.min(800, (total - next) / 4) : Number.POSITIVE_INFINITY;
     const poll = setInterval(() => lines().length >= target && child.kill("SIGKILL"), 2);
     const how = await exited;
     clearInterval(poll);
@@ -44,7 +45,7 @@ test("kill -9 six times within 10,000 writes: every acknowledged write is there"
     next = Math.max(...acknowledged) + 1;
     // The log outside shows that the kill fell between writes that were still to come.
     if (how === "SIGKILL" && next < total) kills++;
-    else expect(how).toBe(0);
+    else if (how !== "SIGKILL") expect(how).toBe(0);
   }
   expect(kills).toBeGreaterThanOrEqual(5);
   expect(acknowledged.size).toBe(total);

@@ -148,9 +148,26 @@ describe("an event becomes the request that was sent", () => {
   });
 });
 
+test("a query keeps what follows a raw #, and a path without a slash is no host", async () => {
+  const query = await seen({ ...functionUrl, rawQueryString: "a=#x&b=1" });
+  expect(new URL(query.url).searchParams.get("a")).toBe("#x");
+  expect(new URL(query.url).searchParams.get("b")).toBe("1");
+  const path = await seen({
+    ...restApi,
+    path: "p",
+    headers: { host: "h.example" },
+    multiValueHeaders: null,
+  });
+  expect(new URL(path.url).host).toBe("h.example");
+  expect(new URL(path.url).pathname).toBe("/p");
+});
+
 describe("a malformed request answers 400 without reaching the app", () => {
   test.each([
     ["host", { ...functionUrl, headers: { host: "not a host" } }],
+    ["host with a path", { ...functionUrl, headers: { host: "evil.com/admin?x=" } }],
+    ["host with a backslash", { ...functionUrl, headers: { host: "a\\b" } }],
+    ["empty host", { ...functionUrl, headers: { host: "" } }],
     ["header", { ...functionUrl, headers: { host: "h", "x-bad": "a\nb" } }],
     ["method", { ...restApi, httpMethod: "CONNECT" }],
   ])("%s", async (_name, event) => {

@@ -26,6 +26,10 @@ describe("events that are not HTTP are refused by name", () => {
     ],
     [{ version: "2.0", path: "/", requestContext: { serviceArn: "arn" } }, "a VPC Lattice event"],
     [{ deliveryStreamArn: "arn", records: [] }, "a Firehose event"],
+    [
+      { type: "REQUEST", methodArn: "arn", path: "/", httpMethod: "GET", requestContext: {} },
+      "an API Gateway authorizer event",
+    ],
     [{ tasks: [], invocationSchemaVersion: "2.0" }, "an S3 Batch Operations event"],
     [{ DurableExecutionArn: "arn" }, "a durable execution's event"],
     [{ orderId: "secret-value" }, "an event with the fields orderId"],

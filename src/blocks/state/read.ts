@@ -1,10 +1,10 @@
-import type { StoredItem } from "../../contracts/state.ts";
+import type { ReadOptions, StoredItem } from "../../contracts/state.ts";
 import { checkKey } from "../keys.ts";
 import { parallel } from "../parallel.ts";
 import type { BulkItem, BulkOptions, GetOptions, Item, ListOptions } from "./api.ts";
 import { toStateError } from "./errors.ts";
 import { type Handle, need, perform, storedKey, toItem } from "./handle.ts";
-import { consistencyOf, pageSizeOf, parallelismOf } from "./options.ts";
+import { consistencyOf, malformed, pageSizeOf, parallelismOf } from "./options.ts";
 
 export function getItem<T>(
   handle: Handle,
@@ -24,29 +24,50 @@ export function getBulk<T>(
   keys: readonly string[],
   options?: GetOptions & BulkOptions,
 ): Promise<BulkItem<T>[]> {
-  const { opened, call } = handle;
-  const { store } = opened;
+  const { opened } = handle;
   return perform(handle, "getBulk", undefined, async () => {
     const read = { consistency: consistencyOf(options) };
     const limit = parallelismOf(options);
     const stored = keys.map((key) => storedKey(opened, key));
-    const items = await store.getBulk?.(stored, read, call);
-    return parallel(keys, limit, (key, index) =>
-      entry<T>(handle, key, async () =>
-        items ? items[index] : store.get(stored[index] as string, read, call),
-      ),
-    );
+    const found = await readAll(handle, [...new Set(stored)], read, limit);
+    return Promise.all(keys.map((key, index) => entry<T>(handle, key, found.get(stored[index]))));
   });
 }
 
-async function entry<T>(
-  handle: Handle,
-  key: string,
-  find: () => Promise<StoredItem | undefined>,
-): Promise<BulkItem<T>> {
+type Found = StoredItem | Error | undefined;
+
+/** What is under each key, in as few calls as the store allows, `limit` of them at a time. */
+async function readAll(
+  { opened: { store }, call }: Handle,
+  keys: readonly string[],
+  read: ReadOptions,
+  limit: number,
+): Promise<Map<string | undefined, Found>> {
+  const found = new Map<string | undefined, Found>();
+  if (store.getBulk) {
+    await parallel(slices(keys, store.maxBulkKeys ?? keys.length), limit, async (slice) => {
+      const items = (await store.getBulk?.(slice, read, call)) ?? [];
+      for (const [index, key] of slice.entries()) found.set(key, items[index]);
+    });
+  } else {
+    await parallel(keys, limit, async (key) => {
+      found.set(key, await store.get(key, read, call).catch((error: Error) => error));
+    });
+  }
+  return found;
+}
+
+function slices(keys: readonly string[], size: number): string[][] {
+  const all: string[][] = [];
+  for (let start = 0; start < keys.length; start += size) all.push(keys.slice(start, start + size));
+  return all;
+}
+
+async function entry<T>(handle: Handle, key: string, found: Found): Promise<BulkItem<T>> {
+  if (found === undefined) return { key };
   try {
-    const item = await find();
-    return item ? await toItem<T>(handle, key, item) : { key };
+    if (found instanceof Error) throw found;
+    return await toItem<T>(handle, key, found);
   } catch (cause) {
     return { key, error: toStateError(handle.opened.name, "get", key, cause) };
   }
@@ -59,6 +80,7 @@ export function list(handle: Handle, options: ListOptions = {}) {
     const { prefix = "", limit, cursor } = options;
     if (prefix) checkKey(prefix, "prefix");
     const size = pageSizeOf(limit);
+    if (cursor === "") throw malformed("a cursor is what the page before answered, or absent");
     const page = await opened.store.list?.(opened.prefix + prefix, size, cursor, call);
     const keys = page?.keys.map((key) => key.slice(opened.prefix.length)) ?? [];
     // Actor and workflow rows lie under the same prefix; they are not keys of this block.

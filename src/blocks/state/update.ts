@@ -22,6 +22,7 @@ export async function update<In, Out>(
   need(opened, "ETAG", "update()");
   for (let attempt = 1; ; attempt++) {
     const item = await getItem<Out>(handle, key);
+    if (item && item.etag === undefined) throw withoutEtag(opened.name, key);
     const next = await change(item?.value, item);
     if (next === undefined) return item?.value;
     const unchanged = item ? { etag: item.etag } : { concurrency: "first-write" as const };
@@ -35,6 +36,15 @@ export async function update<In, Out>(
       await opened.clock.sleep(backoff(attempt, opened.random), call.signal);
     }
   }
+}
+
+/** Written by something else than a state store: nothing could tell whether somebody writes in between. */
+function withoutEtag(store: string, key: string): ApiError {
+  return new ApiError(
+    "ERR_STATE_SAVE",
+    `the item ${key} of state store ${store} has no etag, so update() cannot change it safely: set it once`,
+    { kind: "etag-invalid", status: 400 },
+  );
 }
 
 /** What is left of the item's time: an update does not make an item that ends one that stays. */

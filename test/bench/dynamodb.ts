@@ -6,22 +6,26 @@ import { DynamoDBDocumentClient, GetCommand, PutCommand } from "@aws-sdk/lib-dyn
 import * as component from "../../dist/bindings/aws/dynamodb.js";
 import { createRuntime } from "../../dist/src/runtime.js";
 import { processHost } from "../../dist/targets/_process/host.js";
+import { owned } from "../harness/process.ts";
 import { cpuPer, interleave, type Row, timePer } from "./measure.ts";
 
 const CALLS = 300;
 
 export async function dynamodb(): Promise<Row[]> {
-  const server = spawn(
-    process.execPath,
-    [fileURLToPath(new URL("_null-dynamodb.ts", import.meta.url))],
-    { stdio: ["ignore", "pipe", "inherit"] },
-  );
+  const server = await startNullDynamoDB();
   try {
-    const [port] = await once(server.stdout, "data");
-    return await measure(`http://127.0.0.1:${String(port).trim()}`);
+    return await measure(server.endpoint);
   } finally {
-    server.kill();
+    server.stop();
   }
+}
+
+/** A process that answers every call at once, so that what is measured is the client. */
+export async function startNullDynamoDB(): Promise<{ endpoint: string; stop(): void }> {
+  const file = fileURLToPath(new URL("_null-dynamodb.ts", import.meta.url));
+  const server = owned(spawn(process.execPath, [file], { stdio: ["ignore", "pipe", "inherit"] }));
+  const [port] = await once(server.stdout, "data");
+  return { endpoint: `http://127.0.0.1:${String(port).trim()}`, stop: () => server.kill() };
 }
 
 async function measure(endpoint: string): Promise<Row[]> {

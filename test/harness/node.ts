@@ -59,6 +59,8 @@ export async function bundleNode(entry: string, outfile: string, minify = false)
     minify,
     format: "esm",
     platform: "node",
+    // The AWS SDK's CommonJS, which "main" names, requires Node's modules in a way that no ES module can.
+    mainFields: ["module", "main"],
     target: "node22",
     logLevel: "silent",
   });

@@ -26,7 +26,8 @@ function memoryStore({ clock, random }: Host): StateStore {
   const items: Items = new Map();
   return {
     async get(key) {
-      return current(key);
+      const item = current(key);
+      return item && { ...item, value: owned(item.value) };
     },
     async set(key, value, { when, ttl }) {
       check(key, when);
@@ -74,7 +75,7 @@ function memoryStore({ clock, random }: Host): StateStore {
   }
 }
 
-/** A copy, so that whoever goes on writing into the bytes they stored does not change the item. */
+/** A copy, so that whoever writes into the bytes that they stored or read does not change the item. */
 function owned(value: StoredValue): StoredValue {
   return "bytes" in value ? { bytes: value.bytes.slice() } : value;
 }

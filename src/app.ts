@@ -21,6 +21,12 @@ export function defineApp(app: App): App {
   return app;
 }
 
+/** The app's `fetch`. Throws `ERR_CONFIGURATION` where that is no function. */
+export function fetchOf({ id, fetch }: App): FetchHandler {
+  if (typeof fetch === "function") return fetch;
+  throw configurationError(`app ${id} has no fetch: defineApp({ id, fetch: http.fetch })`);
+}
+
 export function checkAppId(id: string): void {
   if (typeof id !== "string" || id === "" || id.includes("||")) {
     throw configurationError(

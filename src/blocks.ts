@@ -15,8 +15,7 @@ export interface StateAccess {
    * The state store of that name. Throws `ERR_STATE_STORE_NOT_FOUND` for a name that nobody declared,
    * and `ERR_CONFIGURATION` when the component cannot be opened.
    */
-  // biome-ignore lint/suspicious/noExplicitAny: what an untyped store holds is the caller's to say.
-  (name: string): State<any, any>;
+  (name: string): State;
   /** The same store, whose values `schema` checks on the way in and parses on the way out. */
   <S extends StandardSchema>(name: string, schema: S): State<InferInput<S>, InferOutput<S>>;
 }

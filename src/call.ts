@@ -23,14 +23,19 @@ export class RequestCall implements Call {
   readonly deadline = undefined;
   readonly waitUntil: Call["waitUntil"];
   readonly #request: Request;
+  #outlives = false;
 
-  constructor(request: Request, waitUntil: Call["waitUntil"]) {
+  constructor(request: Request, keepAlive: Call["waitUntil"]) {
     this.#request = request;
-    this.waitUntil = waitUntil;
+    this.waitUntil = (work) => {
+      this.#outlives = true;
+      keepAlive(work);
+    };
   }
 
-  get signal(): AbortSignal {
-    return this.#request.signal;
+  /** Work given to `waitUntil` is not to fail because the client left: from then on nothing follows it. */
+  get signal(): AbortSignal | undefined {
+    return this.#outlives ? undefined : this.#request.signal;
   }
 
   get trace(): Trace {

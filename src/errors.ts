@@ -10,6 +10,8 @@ export const kinds = {
   "etag-invalid": { retry: false, status: 400 },
   /** The key, value or request is not one that the service takes; nothing was changed. */
   invalid: { retry: false, status: 400 },
+  /** What is stored is not what a state store writes, or not what the schema says. */
+  corrupt: { retry: false, status: 500 },
   /** The component lacks the feature. */
   unsupported: { retry: false, status: 500 },
   /** The service refused, timed out, throttled or could not be reached. */
@@ -59,6 +61,7 @@ export class ComponentError extends Error {
     return (
       error instanceof Error &&
       error.name === "ComponentError" &&
+      (error as ComponentError).kind in kinds &&
       (kind === undefined || (error as ComponentError).kind === kind)
     );
   }
@@ -114,6 +117,7 @@ export class ApiError extends Error {
   static is(error: unknown, what?: ErrorKind | ErrorCode): error is ApiError {
     if (!(error instanceof Error) || error.name !== "ApiError") return false;
     const { code, kind } = error as ApiError;
+    if (!(code in codes)) return false;
     return what === undefined || what === code || what === kind;
   }
 }

@@ -1,16 +1,15 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { checkAppId } from "./app.ts";
-import { prefixOf } from "./blocks/keys.ts";
 import type { StandardSchema } from "./blocks/schema.ts";
 import { createState } from "./blocks/state/create.ts";
 import type { OpenedState } from "./blocks/state/handle.ts";
 import { type Blocks, unbuiltBlocks } from "./blocks.ts";
 import { backgroundCall } from "./call.ts";
+import { checkComponent, openComponent, unknownStore } from "./components.ts";
 import type { Component } from "./contracts/component.ts";
 import type { Call, Host } from "./contracts/host.ts";
-import { ApiError, ComponentError, configurationError, messageOf } from "./errors.ts";
 import { guarded, type Listener } from "./events.ts";
-import { settingsOf } from "./settings.ts";
+import { createLifecycle, type Lifecycle, within } from "./lifecycle.ts";
 
 /** Components by the name that the app calls them by. */
 export type Components = Readonly<Record<string, Component>>;
@@ -33,122 +32,81 @@ export interface Runtime extends AsyncDisposable {
   /** The building blocks on behalf of one invocation. */
   blocksFor(call: Call): Blocks;
   /**
-   * Refuses new calls with `ERR_RUNTIME_CLOSED`, waits for those under way and for `waitUntil` work of
-   * {@link Runtime.blocks}, and closes every opened component.
+   * Waits for `waitUntil` work of {@link Runtime.blocks}; then refuses new calls with `ERR_RUNTIME_CLOSED`,
+   * waits for those under way, and closes every opened component. The two waits together take at most
+   * `limitMs`, where that is given.
    */
-  close(): Promise<void>;
+  close(limitMs?: number): Promise<void>;
 }
 
-type Phase =
-  | { readonly is: "open" }
-  | { readonly is: "closing"; readonly drained: () => void }
-  | { readonly is: "closed" };
-
 /** Throws `ERR_CONFIGURATION` for a component that is malformed, set wrongly or cannot run on this target. */
-export function createRuntime({
-  id,
-  components = {},
-  defaults = {},
-  onEvent: listener,
-  host,
-}: RuntimeOptions): Runtime {
-  const onEvent = guarded(listener);
+export function createRuntime(options: RuntimeOptions): Runtime {
+  const { id, host, components = {} } = options;
   checkAppId(id);
   for (const [name, component] of Object.entries(components)) checkComponent(name, component, host);
 
-  const opened = new Map<string, OpenedState>();
+  const onEvent = guarded(options.onEvent);
+  const lifecycle = createLifecycle(id);
+  const stores = createStores(options, lifecycle, onEvent);
   const background = backgroundCall(onEvent);
-  let phase: Phase = { is: "open" };
-  let active = 0;
   let closing: Promise<void> | undefined;
 
   const runtime: Runtime = {
     blocks: blocksFor(background),
     onEvent,
     blocksFor,
-    close: () => (closing ??= close()),
+    close: (limitMs) => (closing ??= close(limitMs)),
     [Symbol.asyncDispose]: () => runtime.close(),
   };
   return runtime;
 
   function blocksFor(call: Call): Blocks {
-    const state = (name: string, schema?: StandardSchema) => createState(find(name), call, schema);
+    const state = (name: string, schema?: StandardSchema) =>
+      createState(stores.find(name), call, schema);
     return Object.assign(Object.create(unbuiltBlocks) as object, { call, state }) as Blocks;
   }
+
+  async function close(limitMs: number | undefined): Promise<void> {
+    const ended = background.settled().then(lifecycle.drained);
+    await within(limitMs, ended, host.clock);
+    lifecycle.closed();
+    await stores.close();
+  }
+}
+
+function createStores(
+  { id, components = {}, defaults = {}, host }: RuntimeOptions,
+  { check, enter, leave }: Lifecycle,
+  onEvent: Listener | undefined,
+) {
+  const opened = new Map<string, OpenedState>();
+  return { find, close };
 
   function find(name: string): OpenedState {
     return opened.get(name) ?? open(name);
   }
 
   function open(name: string): OpenedState {
+    check();
     const component = Object.hasOwn(components, name) ? components[name] : defaultFor(name);
-    if (!component) throw unknownStore(name);
-    let store: OpenedState["store"];
-    try {
-      store = component.open(host, name);
-    } catch (cause) {
-      if (ApiError.is(cause)) throw cause;
-      const found = ComponentError.is(cause)
-        ? cause.message
-        : `component ${name} did not open: ${messageOf(cause)}`;
-      throw configurationError(found, { cause });
+    if (!component) {
+      throw unknownStore(name, [...Object.keys(components), ...Object.keys(defaults)]);
     }
-    const { keyPrefix } = settingsOf(component.fields, component.options, name);
-    const state: OpenedState = {
-      name,
-      store,
-      features: new Set(component.features),
-      prefix: prefixOf(String(keyPrefix), { id, name, namespace: host.env.NAMESPACE }),
-      clock: host.clock,
-      random: host.random,
-      onEvent,
-      enter,
-      leave,
-    };
+    const { clock, random } = host;
+    const found = openComponent(name, component, id, host);
+    const state: OpenedState = { name, ...found, clock, random, onEvent, enter, leave };
     opened.set(name, state);
     onEvent?.({ type: "component.opened", component: name, componentType: component.type });
     return state;
   }
 
   function defaultFor(name: string): Component | undefined {
-    const make = Object.hasOwn(defaults, name) ? defaults[name] : undefined;
-    const component = make?.();
+    const component = Object.hasOwn(defaults, name) ? defaults[name]?.() : undefined;
     if (component) checkComponent(name, component, host);
     return component;
   }
 
-  function unknownStore(name: string): ApiError {
-    const names = [...Object.keys(components), ...Object.keys(defaults)];
-    if (names.length === 0) {
-      return new ApiError(
-        "ERR_STATE_STORE_NOT_CONFIGURED",
-        `state store ${name} is not configured: pass components: { ${name}: … }`,
-      );
-    }
-    return new ApiError(
-      "ERR_STATE_STORE_NOT_FOUND",
-      `state store ${name} is not found: there is ${names.join(", ")}`,
-    );
-  }
-
-  function enter(): void {
-    if (phase.is !== "open")
-      throw new ApiError("ERR_RUNTIME_CLOSED", `the runtime of app ${id} is ${phase.is}`);
-    active++;
-  }
-
-  function leave(): void {
-    active--;
-    if (active === 0 && phase.is === "closing") phase.drained();
-  }
-
   async function close(): Promise<void> {
-    await background.settled();
-    await new Promise<void>((drained) => {
-      phase = { is: "closing", drained };
-      if (active === 0) drained();
-    });
-    phase = { is: "closed" };
     for (const { name, store } of opened.values()) {
       try {
         await store.close?.();
@@ -158,27 +116,4 @@ export function createRuntime({
       }
     }
   }
-}
-
-function checkComponent(name: string, component: Component, host: Host): void {
-  if (typeof component?.type !== "string" || typeof component.open !== "function") {
-    throw configurationError(
-      `component ${name} is not a component: call its factory, as in ${name}: memory.state({})`,
-    );
-  }
-  const block = component.type.slice(0, component.type.indexOf("."));
-  if (block !== "state") {
-    throw block in unbuiltBlocks
-      ? new ApiError(
-          "ERR_BLOCK_NOT_BUILT",
-          `component ${name}: the building block ${block} is not built yet`,
-        )
-      : configurationError(`component ${name}: ${component.type} belongs to no building block`);
-  }
-  if (!component.runsOn.includes(host.target)) {
-    throw configurationError(
-      `component ${name}: ${component.type} does not run on ${host.target}, only on ${component.runsOn.join(", ")}`,
-    );
-  }
-  settingsOf(component.fields, component.options, name);
 }

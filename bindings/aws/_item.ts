@@ -106,7 +106,7 @@ function storedValue(layout: Layout, { value, [layout.key]: key }: Row): StoredV
   if (value?.S !== undefined) return { json: value.S };
   if (value?.B !== undefined) return { bytes: fromBase64(value.B) };
   throw new ComponentError(
-    "invalid",
+    "corrupt",
     `the attribute value of item ${key?.S} is neither a string nor binary, so no state store wrote it: delete it, or keep it in another table`,
   );
 }

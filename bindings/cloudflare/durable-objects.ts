@@ -35,8 +35,10 @@ export const state = /* @__PURE__ */ stateStore({
   open: objectStore,
 });
 
-/** Cloudflare's limit for one row, a blob or a text: developers.cloudflare.com/durable-objects/platform/limits. The local runtime does not enforce it. */
-const MAX_VALUE = 2_000_000;
+/** Cloudflare's limit for one row: developers.cloudflare.com/durable-objects/platform/limits. The local runtime does not enforce it. */
+const MAX_ROW = 2_000_000;
+/** What one call may carry: workerd takes 32 MiB for its arguments, and they need some room around them. */
+const MAX_MESSAGE = 30_000_000;
 
 function objectStore(settings: Settings<typeof fields>, host: Host, name: string): StateStore {
   const namespace = namespaceOf(settings.binding, host, name);
@@ -49,7 +51,12 @@ function objectStore(settings: Settings<typeof fields>, host: Host, name: string
       return toItem(await ask((stub) => stub.stateGet(key, now())));
     },
     async getBulk(keys) {
-      return (await ask((stub) => stub.stateGetBulk(keys, now()))).map(toItem);
+      const rows: (StateRow | undefined)[] = [];
+      // An answer holds as many rows as fit in one; the rest is asked for again.
+      while (rows.length < keys.length) {
+        rows.push(...(await ask((stub) => stub.stateGetBulk(keys.slice(rows.length), now()))));
+      }
+      return rows.map(toItem);
     },
     async set(key, value, { when, ttl }) {
       const row = toRow(key, value, ttl);
@@ -61,6 +68,8 @@ function objectStore(settings: Settings<typeof fields>, host: Host, name: string
     },
     async transaction(operations) {
       const sent = operations.map(toObjectOperation);
+      const size = sent.reduce((sum, { key, row }) => sum + sizeOf(key) + valueSize(row), 0);
+      if (size > MAX_MESSAGE) throw tooLarge("the transaction", MAX_MESSAGE);
       settle(await ask((stub) => stub.stateTransaction(sent, now())));
     },
     list: (prefix, limit, cursor) => ask((stub) => stub.stateList(prefix, limit, cursor, now())),
@@ -85,18 +94,20 @@ function objectStore(settings: Settings<typeof fields>, host: Host, name: string
   }
 
   function toRow(key: string, value: StoredValue, ttl: number | undefined): StateRow {
-    const size = "json" in value ? sizeOf(value.json) : value.bytes.byteLength;
-    if (size > MAX_VALUE) {
-      throw new ComponentError(
-        "invalid",
-        `component ${name}: the value of ${key} is too large for a Durable Object, which takes ${MAX_VALUE} bytes: nothing was written`,
-      );
-    }
-    return {
+    const row = {
       value: "json" in value ? value.json : toBuffer(value.bytes),
       etag: random.uuid(),
       expires: expiryOf(ttl, clock) ?? null,
     };
+    if (sizeOf(key) + valueSize(row) > MAX_ROW) throw tooLarge(`the item ${key}`, MAX_ROW);
+    return row;
+  }
+
+  function tooLarge(what: string, limit: number): ComponentError {
+    return new ComponentError(
+      "invalid",
+      `component ${name}: ${what} is too large for a Durable Object, which takes ${limit} bytes: nothing was written`,
+    );
   }
 }
 
@@ -119,9 +130,14 @@ function toBuffer(bytes: Uint8Array): ArrayBuffer {
   return bytes.slice().buffer as ArrayBuffer;
 }
 
-/** UTF-8 takes at most three bytes for a UTF-16 unit, so short text need not be encoded to be measured. */
+/** Bytes of the text, counted only where it could be too large: UTF-8 takes up to three for a UTF-16 unit. */
 function sizeOf(text: string): number {
-  return text.length * 3 <= MAX_VALUE ? text.length : new TextEncoder().encode(text).byteLength;
+  return text.length * 3 <= MAX_ROW ? text.length : new TextEncoder().encode(text).byteLength;
+}
+
+function valueSize(row: StateRow | undefined): number {
+  if (!row) return 0;
+  return typeof row.value === "string" ? sizeOf(row.value) : row.value.byteLength;
 }
 
 function namespaceOf(

@@ -73,19 +73,16 @@ export function connection(component: string, host: Host, options: ConnectionOpt
 }
 
 function parse(connectionString: string, component: string): { path: string; readOnly: boolean } {
+  if (!connectionString.startsWith("file:")) return { path: connectionString, readOnly: false };
   const [path = "", query = ""] = connectionString.replace(/^file:(\/\/(?=\/))?/, "").split("?", 2);
-  const parameters = new URLSearchParams(connectionString.startsWith("file:") ? query : "");
-  const unknown = [...parameters.keys()].filter((name) => name !== "mode");
-  if (unknown.length > 0 || path === "") {
-    throw new ComponentError(
-      "config",
-      `component ${component}: connectionString ${connectionString} is not a path, file:path or :memory:; of SQLite's parameters only mode is known`,
-    );
+  const { mode = "rwc", ...others } = Object.fromEntries(new URLSearchParams(query));
+  if (path !== "" && (mode === "ro" || mode === "rwc") && Object.keys(others).length === 0) {
+    return { path, readOnly: mode === "ro" };
   }
-  return {
-    path: connectionString.startsWith("file:") ? path : connectionString,
-    readOnly: parameters.get("mode") === "ro",
-  };
+  throw new ComponentError(
+    "config",
+    `component ${component}: connectionString ${connectionString} is not a path, file:path or :memory:; of SQLite's parameters only mode=ro and mode=rwc are known`,
+  );
 }
 
 function createFolder(path: string): void {
@@ -137,7 +134,7 @@ function explain(code: number, path: string, busyTimeoutMs: number): [ErrorKind,
     case 14:
       return [
         "config",
-        `${path} cannot be opened: let this user read and write the file and its folder, or set connectionString to another`,
+        `${path} cannot be opened: it must exist or be creatable, and this user must be let in; or set connectionString to another`,
       ];
     case 18:
       return ["invalid", "the value is larger than SQLite takes: nothing was written"];

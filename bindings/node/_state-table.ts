@@ -91,11 +91,11 @@ function levelOf(database: DatabaseSync, metadata: string): string | undefined {
     | undefined;
 }
 
+/** `table` is quoted, as statements have it. */
 function hasTable(database: DatabaseSync, table: string): boolean {
-  return (
-    database.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?").get(table) !==
-    undefined
-  );
+  const named =
+    "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND lower('\"' || name || '\"') = lower(?)";
+  return database.prepare(named).get(table) !== undefined;
 }
 
 export function toItem(row: Row | undefined): StoredItem | undefined {

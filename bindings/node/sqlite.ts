@@ -71,6 +71,12 @@ function sqliteStore(settings: Settings<typeof fields>, host: Host, name: string
   const { clock, random } = host;
   const table = identifier(settings.tableName, "tableName", name);
   const metadata = identifier(settings.metadataTableName, "metadataTableName", name);
+  if (table.toLowerCase() === metadata.toLowerCase()) {
+    throw new ComponentError(
+      "config",
+      `component ${name}: tableName and metadataTableName must be two tables, not both ${table}`,
+    );
+  }
   let statements: Statements | undefined;
   let cleaned = 0;
   const file = connection(name, host, {
@@ -180,11 +186,12 @@ function sqliteStore(settings: Settings<typeof fields>, host: Host, name: string
   }
 }
 
+/** Quoted, so that it may be a word of SQL's. */
 function identifier(text: string, setting: string, component: string): string {
-  if (/^[A-Za-z0-9_]+$/.test(text)) return text;
+  if (/^[A-Za-z0-9_]+$/.test(text) && !/^sqlite_/i.test(text)) return `"${text}"`;
   throw new ComponentError(
     "config",
-    `component ${component}: ${setting} ${JSON.stringify(text)} may hold only letters, digits and _`,
+    `component ${component}: ${setting} ${JSON.stringify(text)} may hold only letters, digits and _, and not begin with sqlite_`,
   );
 }
 

@@ -1,6 +1,8 @@
 import { ApiError } from "../errors.ts";
 
 const SEPARATOR = "||";
+/** What UTF-8 cannot hold, and what ends text in SQL functions: stores would take two such keys for one. */
+const UNPORTABLE = /[\0\p{Surrogate}]/u;
 
 /** What precedes a key in the store under Dapr's `keyPrefix` strategies. */
 export function prefixOf(
@@ -32,6 +34,15 @@ export function checkKey(key: string, what = "key"): void {
       "ERR_MALFORMED_REQUEST",
       `input ${what} must be a string that is not empty`,
       { kind: "invalid" },
+    );
+  }
+  if (UNPORTABLE.test(key)) {
+    throw new ApiError(
+      "ERR_MALFORMED_REQUEST",
+      `input ${what} holds a NUL or half a surrogate pair`,
+      {
+        kind: "invalid",
+      },
     );
   }
   if (key.includes(SEPARATOR)) {

@@ -55,7 +55,10 @@ export interface ServiceResponse {
  * component as the last argument and never kept by either.
  */
 export interface Call {
-  /** Aborted when the caller went away or the invocation ran out of time. */
+  /**
+   * Aborted when the caller went away or the invocation ran out of time. A caller who goes away is not
+   * followed any more once there is `waitUntil` work.
+   */
   readonly signal: AbortSignal | undefined;
   /** W3C trace context of the caller. */
   readonly trace: Trace;

@@ -25,7 +25,7 @@ export interface ReadOptions {
 
 export interface SetOptions {
   readonly when?: Precondition | undefined;
-  /** Whole seconds, at least 1. A write without it takes away an earlier one. */
+  /** Whole seconds; 0 ends with the second that has begun. A write without it takes away an earlier one. */
   readonly ttl?: number | undefined;
 }
 

@@ -1,4 +1,4 @@
-import type { App } from "../../src/app.ts";
+import { type App, fetchOf } from "../../src/app.ts";
 import { attach } from "../../src/attach.ts";
 import { ApiError, configurationError } from "../../src/errors.ts";
 import { answer, answerFailure } from "../../src/failure.ts";
@@ -47,10 +47,8 @@ export function serve(
   app: App,
   options: LambdaServeOptions = {},
 ): HttpHandler | StreamingHttpHandler {
-  const { fetch, id } = app;
-  if (!fetch)
-    throw configurationError(`app ${id} has no fetch: defineApp({ id, fetch: http.fetch })`);
-  const runtime = lambdaRuntime(id, options, defaults);
+  const fetch = fetchOf(app);
+  const runtime = lambdaRuntime(app.id, options, defaults);
   const answerTo = answerWith(fetch, runtime);
   return options.stream ? streamingHandler(answerTo, runtime) : bufferedHandler(answerTo, runtime);
 }

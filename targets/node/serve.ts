@@ -1,14 +1,17 @@
 import type { RequestListener, Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { toNodeHandler } from "srvx/node";
-import type { App } from "../../src/app.ts";
+import { type App, fetchOf } from "../../src/app.ts";
 import { attach } from "../../src/attach.ts";
 import { pendingWork, RequestCall } from "../../src/call.ts";
 import { configurationError } from "../../src/errors.ts";
 import { answer } from "../../src/failure.ts";
+import { within } from "../../src/lifecycle.ts";
 import type { Runtime } from "../../src/runtime.ts";
 import type { ServeOptions } from "../../src/serve.ts";
+import { systemClock } from "../../src/web.ts";
 import { open } from "./open.ts";
+import { closeOnSignals } from "./signals.ts";
 
 export interface NodeServeOptions extends ServeOptions {
   /** Default: the variable PORT, else 3000. 0 takes a free one. */
@@ -17,7 +20,7 @@ export interface NodeServeOptions extends ServeOptions {
   readonly hostname?: string | undefined;
   /** Close on SIGINT and SIGTERM, and end the process with code 0; a second signal ends it at once. Default true. */
   readonly signals?: boolean | undefined;
-  /** Milliseconds that `close` gives requests under way before it cuts them off; default 10,000. */
+  /** Milliseconds that `close` gives requests, `waitUntil` work and calls under way before it cuts them off; default 10,000. */
   readonly drainMs?: number | undefined;
 }
 
@@ -34,9 +37,7 @@ export interface NodeServer extends AsyncDisposable {
  * Throws `ERR_CONFIGURATION` for an app without `fetch`, components that cannot work and a port in use.
  */
 export async function serve(app: App, options: NodeServeOptions = {}): Promise<NodeServer> {
-  const { fetch } = app;
-  if (!fetch)
-    throw configurationError(`app ${app.id} has no fetch: defineApp({ id, fetch: http.fetch })`);
+  const fetch = fetchOf(app);
   const runtime = await open(app, options);
   const work = pendingWork(runtime.onEvent);
   const listener = toNodeHandler((request) =>
@@ -48,14 +49,17 @@ export async function serve(app: App, options: NodeServeOptions = {}): Promise<N
 
   let closing: Promise<void> | undefined;
   const close = () => (closing ??= end());
-  const forget = options.signals === false ? undefined : onSignals(close);
+  const forget = options.signals === false ? undefined : closeOnSignals(close);
   return { url: urlOf(server), port, runtime, close, [Symbol.asyncDispose]: close };
 
   async function end(): Promise<void> {
+    const { drainMs = 10_000 } = options;
+    const until = performance.now() + drainMs;
+    const left = () => Math.max(0, until - performance.now());
+    await drain(server, drainMs);
+    await within(left(), work.settled(), systemClock);
+    await runtime.close(left());
     forget?.();
-    await drain(server, options.drainMs ?? 10_000);
-    await work.settled();
-    await runtime.close();
   }
 }
 
@@ -63,8 +67,9 @@ type PendingWork = ReturnType<typeof pendingWork>;
 
 /** The shape of Workers' execution context, which Hono hands on as `c.executionCtx`. */
 function contextFor(request: Request, runtime: Runtime, { waitUntil }: PendingWork): object {
-  const context = { waitUntil, passThroughOnException() {}, props: {} };
-  attach(context, () => runtime.blocksFor(new RequestCall(request, waitUntil)));
+  const call = new RequestCall(request, waitUntil);
+  const context = { waitUntil: call.waitUntil, passThroughOnException() {}, props: {} };
+  attach(context, () => runtime.blocksFor(call));
   return context;
 }
 
@@ -105,22 +110,4 @@ function drain(server: Server, ms: number): Promise<void> {
       resolve();
     });
   });
-}
-
-/** Resolves the process's end on the first signal; returns what takes the listeners off again. */
-function onSignals(close: () => Promise<void>): () => void {
-  let asked = false;
-  const listener = () => {
-    // 130 is what shells show for a process that was interrupted.
-    if (asked) process.exit(130);
-    asked = true;
-    close().then(
-      () => process.exit(0),
-      () => process.exit(1),
-    );
-  };
-  process.on("SIGINT", listener).on("SIGTERM", listener);
-  return () => {
-    if (!asked) process.off("SIGINT", listener).off("SIGTERM", listener);
-  };
 }

@@ -36,7 +36,7 @@ class Holder extends DurableObject implements StateStub {
   }
 
   async stateGetBulk(keys: readonly string[], now: number) {
-    return keys.map((key) => this.#state.get(key, now));
+    return this.#state.getBulk(keys, now);
   }
 
   async stateApply(operation: ObjectOperation, now: number) {

@@ -1,7 +1,6 @@
 import * as durableObjects from "../../bindings/cloudflare/durable-objects.ts";
-import type { App } from "../../src/app.ts";
+import { type App, fetchOf } from "../../src/app.ts";
 import { attach } from "../../src/attach.ts";
-import { configurationError } from "../../src/errors.ts";
 import { answer } from "../../src/failure.ts";
 import type { Runtime } from "../../src/runtime.ts";
 import type { ServeOptions } from "../../src/serve.ts";
@@ -20,9 +19,7 @@ export interface WorkerHandlers {
  * and for components that cannot work, so that a bad deployment is refused and not served.
  */
 export function serve(app: App, options: ServeOptions = {}): WorkerHandlers {
-  const { fetch } = app;
-  if (!fetch)
-    throw configurationError(`app ${app.id} has no fetch: defineApp({ id, fetch: http.fetch })`);
+  const fetch = fetchOf(app);
   const runtime = workerRuntime(app.id, options, defaults);
   return {
     fetch(request, env, context) {

@@ -73,3 +73,14 @@ export function stateOn(statestore: ReturnType<typeof state>, ports: Partial<Hos
   });
   return runtime.blocks.state("statestore");
 }
+
+/** What `work` rejected with. */
+export async function failureOf(
+  work: Promise<unknown>,
+): Promise<Error & { readonly kind?: string }> {
+  const outcome = await work.then(
+    () => new Error("it did not fail"),
+    (reason: Error) => reason,
+  );
+  return outcome;
+}

@@ -6,6 +6,7 @@ import {
   component,
   type Emulators,
   emulators,
+  failureOf,
   startUnlessAbsent,
   stateOn,
   type Transports,
@@ -135,7 +136,7 @@ function cases(emulator: Emulators, transport: Transports): void {
       kind: "etag-mismatch",
     });
     await put({ key: { S: "orders||other" }, value: { M: {} }, etag: { S: "1" } });
-    await expect(state.get("other")).rejects.toMatchObject({ kind: "invalid" });
+    await expect(state.get("other")).rejects.toMatchObject({ kind: "corrupt", status: 500 });
   });
 
   test("an expired item that is still stored is absent everywhere", async () => {
@@ -213,7 +214,7 @@ function cases(emulator: Emulators, transport: Transports): void {
       { operation: "delete", key: "t1", etag: "bad" },
       { operation: "upsert", key: "t1", value: 2, concurrency: "first-write" },
     ] as const) {
-      const error = await state.transaction([upsert, bad]).catch((reason) => reason);
+      const error = await failureOf(state.transaction([upsert, bad]));
       expect(error).toMatchObject({
         code: "ERR_STATE_TRANSACTION",
         kind: "etag-mismatch",
@@ -256,12 +257,12 @@ function cases(emulator: Emulators, transport: Transports): void {
       (_, index) =>
         ({ operation: "upsert", key: `part${index}`, value: "x".repeat(399_000) }) as const,
     );
-    const error = await state.transaction(parts).catch((reason) => reason);
+    const error = await failureOf(state.transaction(parts));
     expect(error).toMatchObject({ kind: "invalid" });
     expect(error.message).toContain("nothing was written");
-    const one = await state
-      .transaction([{ operation: "upsert", key: "big", value: big }, ...parts.slice(0, 1)])
-      .catch((reason) => reason);
+    const one = await failureOf(
+      state.transaction([{ operation: "upsert", key: "big", value: big }, ...parts.slice(0, 1)]),
+    );
     expect(one).toMatchObject({ kind: "invalid" });
     expect(one.message).toContain("nothing was written");
     expect([await state.get("big"), await state.get("part0")]).toEqual([1, undefined]);
@@ -276,7 +277,7 @@ function cases(emulator: Emulators, transport: Transports): void {
       () => state.delete("a"),
       () => state.transaction([{ operation: "delete", key: "a" }]),
     ]) {
-      const error = await call().catch((reason) => reason);
+      const error = await failureOf(call());
       expect(error).toMatchObject({ kind: "config", status: 500 });
       for (const part of [
         "component statestore",

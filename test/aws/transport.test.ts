@@ -7,7 +7,7 @@ import type { Call, Host, ServiceRequest, ServiceResponse } from "../../src/cont
 import { createRuntime } from "../../src/runtime.ts";
 import { virtualClock } from "../../src/testing.ts";
 import { processHost } from "../../targets/_process/host.ts";
-import { credentials, stateOn } from "./_beds.ts";
+import { credentials, failureOf, stateOn } from "./_beds.ts";
 
 type Answer = { status?: number; headers?: Record<string, string>; body: object | string } | Error;
 
@@ -111,9 +111,7 @@ describe("retries", () => {
       new Set(recovering.bodies().map(({ ClientRequestToken }) => ClientRequestToken)).size,
     ).toBe(1);
     const failing = service(cancelled("None", "TransactionConflict"));
-    const error = await open(failing.ports)
-      .transaction(operations)
-      .catch((reason) => reason);
+    const error = await failureOf(open(failing.ports).transaction(operations));
     expect(error).toMatchObject({ kind: "unavailable" });
     expect(error.message).toMatch(/key orders\|\|b .*nothing was written/);
     expect(failing.requests.length).toBe(4);
@@ -157,9 +155,7 @@ describe("outcomes and etags", () => {
   test("a transaction without a verdict does not claim that nothing was written", async () => {
     for (const answer of [fault("InternalServerError", "", {}, 500), new Error("ECONNRESET")]) {
       const state = open(service(answer).ports);
-      const error = await state
-        .transaction([{ operation: "delete", key: "a" }])
-        .catch((reason) => reason);
+      const error = await failureOf(state.transaction([{ operation: "delete", key: "a" }]));
       expect(error).toMatchObject({ kind: "unavailable" });
       expect(error.message).toContain("whether it was written is unknown");
       expect(error.message).not.toContain("nothing was written");
@@ -275,9 +271,7 @@ describe("settings", () => {
     "%o is a configuration error that names what to set",
     async (options, env, names) => {
       const idle = service(found("1"));
-      const error = await (async () => open({ ...idle.ports, env }, options).get("a"))().catch(
-        (reason) => reason,
-      );
+      const error = await failureOf((async () => open({ ...idle.ports, env }, options).get("a"))());
       expect(error).toMatchObject({ kind: "config" });
       for (const name of ["component statestore", ...names]) expect(error.message).toContain(name);
       expect(idle.requests).toEqual([]);
@@ -370,11 +364,9 @@ describe("secrets", () => {
     ),
     new Error("connect ECONNREFUSED"),
   ])("are in no error that follows from %o", async (answer) => {
-    const error = await open(service(answer).ports, { sessionToken })
-      .get("a")
-      .catch((reason) => reason);
+    const error = await failureOf(open(service(answer).ports, { sessionToken }).get("a"));
     expect(error.kind).toBe(answer instanceof Error ? "unavailable" : "config");
-    for (let at = error; at instanceof Error; at = at.cause) {
+    for (let at: unknown = error; at instanceof Error; at = at.cause) {
       expect(`${at.message} ${at.stack}`).not.toContain(credentials.secretKey);
       expect(`${at.message} ${at.stack}`).not.toContain(sessionToken);
     }

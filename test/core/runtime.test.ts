@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { describe, expect, test } from "vitest";
 import * as memory from "../../bindings/memory.ts";
+import { RequestCall, traceFrom } from "../../src/call.ts";
 import type { Component } from "../../src/contracts/component.ts";
 import { stateStore } from "../../src/contracts/state.ts";
 import { ApiError, type Call, ComponentError, type PillionEvent } from "../../src/index.ts";
@@ -208,12 +209,46 @@ describe("the end of a runtime", () => {
     await expect(state.get("k")).rejects.toMatchObject({ code: "ERR_RUNTIME_CLOSED" });
   });
 
+  test("work that never ends holds up the end no longer than its limit", async () => {
+    const closed: string[] = [];
+    const { component } = gatedStore(closed);
+    const runtime = runtimeWith({ components: { store: component } });
+    runtime.blocks.call.waitUntil(new Promise(() => {}));
+    const state = runtime.blocks.state("store");
+    state.get("k").catch(() => undefined);
+    await runtime.close(20);
+    expect(closed).toEqual(["store"]);
+    await expect(state.get("k")).rejects.toMatchObject({ code: "ERR_RUNTIME_CLOSED" });
+    expect(() => state.native()).toThrow(expect.objectContaining({ code: "ERR_RUNTIME_CLOSED" }));
+    expect(() => runtime.blocks.state("other")).toThrow(
+      expect.objectContaining({ code: "ERR_RUNTIME_CLOSED" }),
+    );
+  });
+
+  test("an update under way is one call, and ends before the runtime does", async () => {
+    const runtime = runtimeWith();
+    const state = runtime.blocks.state("store");
+    let go = () => {};
+    const wait = new Promise<void>((resolve) => (go = resolve));
+    const update = state.update("n", async () => {
+      await wait;
+      return 1;
+    });
+    const end = runtime.close();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    go();
+    expect(await update).toBe(1);
+    await end;
+  });
+
   test("background work is waited for, and its failure is an event", async () => {
     const events: PillionEvent[] = [];
     const runtime = runtimeWith({ onEvent: (event) => events.push(event) });
     let done = false;
     runtime.blocks.call.waitUntil(
       (async () => {
+        // Not counted as a call while it sleeps: only waiting for the work itself keeps the runtime open.
+        await new Promise((resolve) => setTimeout(resolve, 10));
         await runtime.blocks.state("store").set("k", 1);
         done = true;
         throw new Error("late");
@@ -362,7 +397,11 @@ describe("a typed handle", () => {
     ).rejects.toMatchObject({ code: "ERR_STATE_TRANSACTION", kind: "invalid" });
     expect(await state("store").get("1")).toBeUndefined();
     await state("store").set("1", { id: 7 });
-    await expect(orders.get("1")).rejects.toMatchObject({ code: "ERR_STATE_GET", kind: "invalid" });
+    await expect(orders.get("1")).rejects.toMatchObject({
+      code: "ERR_STATE_GET",
+      kind: "corrupt",
+      status: 500,
+    });
     expect((await orders.getBulk(["1", "2"])).map(({ key, value }) => [key, value])).toEqual([
       ["1", undefined],
       ["2", undefined],
@@ -372,6 +411,27 @@ describe("a typed handle", () => {
 });
 
 describe("an invocation", () => {
+  test("follows its client until there is work that outlives it", async () => {
+    const controller = new AbortController();
+    const request = new Request("http://x/", { signal: controller.signal });
+    const call = new RequestCall(request, () => {});
+    const state = runtimeWith().blocksFor(call).state("store");
+    controller.abort(new Error("left"));
+    await expect(state.get("k")).rejects.toThrow("left");
+    call.waitUntil(Promise.resolve());
+    await state.set("k", 1);
+    expect(await state.get("k")).toBe(1);
+  });
+
+  test("takes only a traceparent that is one", () => {
+    const trace = (traceparent: string) =>
+      traceFrom((name) => ({ traceparent, baggage: "a=1" })[name]);
+    const sound = `00-${"a".repeat(32)}-${"b".repeat(16)}-01`;
+    expect(trace(sound)).toEqual({ traceparent: sound, baggage: "a=1" });
+    for (const bad of ["", "x", sound.toUpperCase(), sound.slice(1)])
+      expect(trace(bad)).toEqual({});
+  });
+
   test("an aborted signal stops the next call, with the signal's reason", async () => {
     const controller = new AbortController();
     const call: Call = {
@@ -497,6 +557,31 @@ describe("bulk reads of a store that reads in batches", () => {
   });
 });
 
+describe("a component that breaks its contract", () => {
+  test.each(["TRANSACTIONAL", "LIST"] as const)(
+    "claiming %s without the method does not open",
+    (feature) => {
+      const store = {
+        get: async () => undefined,
+        set: async () => undefined,
+        delete: async () => undefined,
+        native: () => undefined,
+      };
+      const component = stateStore({
+        type: "state.liar",
+        runsOn: ["node"],
+        clock: "host",
+        fields: {},
+        features: () => [feature],
+        open: () => store,
+      })({});
+      expect(() => runtimeWith({ components: { store: component } }).blocks.state("store")).toThrow(
+        `component store: state.liar claims ${feature} and has no method for it`,
+      );
+    },
+  );
+});
+
 describe("ApiError", () => {
   test("renders itself as Dapr's API does", async () => {
     const response = new ApiError("ERR_STATE_SAVE", "no", {
@@ -508,6 +593,11 @@ describe("ApiError", () => {
       "application/json",
       '{"errorCode":"ERR_STATE_SAVE","message":"no"}',
     ]);
+  });
+
+  test("is not anything that only has the name", () => {
+    const other = Object.assign(new Error("x"), { name: "ApiError" });
+    expect(ApiError.is(other)).toBe(false);
   });
 
   test("is told by name, kind or code, not by class", () => {

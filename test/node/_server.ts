@@ -1,6 +1,6 @@
 /** A Node process that serves what the tests ask of it. */
 import { Hono } from "hono";
-import { defineApp, type PillionEnv, pillion } from "../../src/index.ts";
+import { defineApp, type PillionEnv, type PillionEvent, pillion } from "../../src/index.ts";
 import { serve } from "../../targets/node/index.ts";
 
 const http = new Hono<PillionEnv>();
@@ -23,8 +23,18 @@ http.get("/hangs", async () => {
   console.log("hangs: began");
   return new Promise<Response>(() => {});
 });
-const server = await serve(defineApp({ id: "server", fetch: http.fetch }), {
-  drainMs: Number(process.env.DRAIN_MS ?? 5000),
-  onEvent: ({ type }) => console.log(type),
+http.get("/endless", (c) => {
+  c.var.blocks.call.waitUntil(new Promise(() => setInterval(() => {}, 1000)));
+  return c.text("endless");
 });
-console.log(server.url);
+const options = {
+  drainMs: Number(process.env.DRAIN_MS ?? 5000),
+  onEvent: ({ type }: PillionEvent) => console.log(type),
+};
+// A second server, whose slow requests the end of the first must not cut off.
+const other = await serve(
+  defineApp({ id: "other", fetch: async () => new Response("other") }),
+  options,
+);
+const server = await serve(defineApp({ id: "server", fetch: http.fetch }), options);
+console.log(server.url, other.port > 0);

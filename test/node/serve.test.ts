@@ -245,6 +245,13 @@ describe("a process that serves", () => {
     await expect.poll(() => running.exitCode()).toBe(0);
   });
 
+  test("waitUntil work that never ends is left behind after the drain time", async () => {
+    const running = await start({ DRAIN_MS: "200" });
+    await (await fetch(`${running.url}/endless`)).text();
+    process.kill(running.pid, "SIGTERM");
+    await expect.poll(() => running.exitCode(), { timeout: 5000 }).toBe(0);
+  });
+
   test("a second signal ends it at once", async () => {
     const running = await start();
     fetch(`${running.url}/hangs`).catch(() => undefined);

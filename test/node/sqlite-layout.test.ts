@@ -128,17 +128,41 @@ test("the tables that pillion makes are the ones that Dapr makes", async () => {
   });
 });
 
-test("expired rows are removed by a write once the cleanup interval is over", async () => {
+test("expired rows, and no others, are removed by a write once the cleanup interval is over", async () => {
   insert("orders||over", "1", 0, "2026-11-24 09:00:00");
+  insert("orders||ends", "1", 0, "2026-11-24 11:30:00");
+  insert("orders||stays", "1", 0, null);
+  const moving = virtualClock(clock.now());
+  const components = {
+    store: sqlite.state({
+      connectionString: raw.location() as string,
+      cleanupInterval: "1h",
+    }),
+  };
   const cleaning = createRuntime({
     id: "orders",
-    components: {
-      store: sqlite.state({ connectionString: raw.location() as string, cleanupInterval: "1h" }),
-    },
-    host: processHost("node", { clock }),
+    components,
+    host: processHost("node", { clock: moving }),
   });
-  expect(row("orders||over")).toBeDefined();
-  await cleaning.blocks.state("store").set("k", 1);
-  expect(row("orders||over")).toBeUndefined();
-  expect(row("orders||k")).toBeDefined();
+  const state = cleaning.blocks.state("store");
+  const keys = () =>
+    raw
+      .prepare("SELECT key FROM state ORDER BY key")
+      .all()
+      .map(({ key }) => key);
+  await state.set("k", 1);
+  expect(keys()).toEqual(["orders||ends", "orders||k", "orders||stays"]);
+  insert("orders||over", "1", 0, "2026-11-24 09:00:00");
+  moving.advance(3_599_000);
+  await state.set("k", 1);
+  expect(keys()).toContain("orders||over");
+  moving.advance(1000);
+  await state.set("k", 1);
+  expect(keys()).toEqual(["orders||ends", "orders||k", "orders||stays"]);
+});
+
+test("a commit is on the disk when it is acknowledged", async () => {
+  const { native } = runtime.blocks.state("store");
+  const pragma = native<DatabaseSync>().prepare("PRAGMA synchronous").get();
+  expect(pragma).toEqual({ synchronous: 2 });
 });

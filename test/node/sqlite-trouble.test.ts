@@ -140,7 +140,7 @@ test("a full disk fails the write and keeps what was there", async () => {
 });
 
 test("settings that could be SQL are refused, and values that look like it are values", async () => {
-  for (const name of ["state; DROP TABLE state", 'a"b', "ä", ""]) {
+  for (const name of ["state; DROP TABLE state", 'a"b', "ä", "", "sqlite_x"]) {
     expect(() => stateOn(":memory:", { tableName: name })).toThrow(/component store: tableName/);
   }
   const state = stateOn(":memory:");
@@ -148,7 +148,21 @@ test("settings that could be SQL are refused, and values that look like it are v
   expect(await state.get("'); DROP TABLE state; --")).toBe("'); DROP TABLE state; --");
 });
 
+test("tables may have any name that is one, and must be two", async () => {
+  for (const tableName of ["order", "1abc", "Select"]) {
+    const state = stateOn(":memory:", { tableName, metadataTableName: "values" });
+    await state.set("k", 1);
+    expect(await state.get("k")).toBe(1);
+  }
+  expect(() => stateOn(":memory:", { tableName: "Metadata" })).toThrow(
+    /component store: tableName and metadataTableName must be two tables/,
+  );
+});
+
 test("a parameter of the connection string that is not known is refused", () => {
+  for (const mode of ["memory", "rw", "bogus"]) {
+    expect(() => stateOn(`file:a.db?mode=${mode}`)).toThrow(/component store: connectionString/);
+  }
   expect(() => stateOn("file:a.db?_pragma=foreign_keys(1)")).toThrow(
     /component store: connectionString/,
   );

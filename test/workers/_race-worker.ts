@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import * as durableObjects from "../../bindings/cloudflare/durable-objects.ts";
-import { defineApp, type PillionEnv, pillion } from "../../src/index.ts";
+import { type ApiError, defineApp, type PillionEnv, pillion } from "../../src/index.ts";
 import { serve } from "../../targets/workers/index.ts";
 
 let conflicts = 0;
@@ -25,6 +25,27 @@ http.get("/first/:n", async (c) => {
 http.get("/read/:n", async (c) =>
   c.text(String(await c.var.blocks.state("statestore").get(`first-${c.req.param("n")}`))),
 );
+http.get("/sizes", async (c) => {
+  const state = c.var.blocks.state("statestore");
+  const attempt = async (work: Promise<unknown>) => {
+    const error = await work.then(
+      () => undefined,
+      (error: ApiError) => error,
+    );
+    return error && { kind: error.kind, message: error.message };
+  };
+  const big = "x".repeat(1_900_000);
+  const keys = Array.from({ length: 20 }, (_, index) => `big-${index}`);
+  const row = await attempt(state.set("row", "x".repeat(2_000_001)));
+  const key = await attempt(state.set("k".repeat(2_000_001), 1));
+  const transaction = await attempt(
+    state.transaction(keys.map((key) => ({ operation: "upsert", key, value: big }))),
+  );
+  const written = (await state.getBulk(keys)).filter(({ value }) => value !== undefined).length;
+  for (const key of keys) await state.set(key, big);
+  const read = (await state.getBulk(keys)).filter(({ value }) => value === big).length;
+  return c.json({ row, key, transaction, written, read });
+});
 http.get("/trace", async (c) => {
   const { call, state } = c.var.blocks;
   const key = `trace-${c.req.query("n")}`;

@@ -142,6 +142,23 @@ test("the object's alarm removes what has ended and leaves the rest", async () =
   }
 });
 
+test("what is too large for an object is refused, and what is large comes back in parts", async () => {
+  const workers = await startWorkers({ entry: entry("_race-main"), folder: newFolder("sizes") });
+  try {
+    const sizes = (await (await fetch(`${workers.url}/sizes`)).json()) as Record<string, unknown>;
+    const refused = (what: RegExp) => ({ kind: "invalid", message: expect.stringMatching(what) });
+    expect(sizes).toEqual({
+      row: refused(/the item race\|\|row is too large for a Durable Object, which takes 2000000/),
+      key: refused(/is too large for a Durable Object, which takes 2000000 bytes/),
+      transaction: refused(/the transaction is too large .* 30000000 bytes: nothing was written/),
+      written: 0,
+      read: 20,
+    });
+  } finally {
+    await workers.stop();
+  }
+});
+
 test("what an object acknowledged is there after kill -9", async () => {
   const folder = newFolder("kill");
   let workers = await startWorkers({ entry: entry("_race-main"), folder });

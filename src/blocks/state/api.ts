@@ -44,7 +44,7 @@ export interface BulkOptions {
 }
 
 export type BulkItem<V> =
-  | Item<V>
+  | (Item<V> & { readonly error?: undefined })
   /** There is no item. */
   | {
       readonly key: string;
@@ -99,21 +99,21 @@ export interface State<In = unknown, Out = In> {
     items: readonly (string | { readonly key: string; readonly etag?: string | undefined })[],
     options?: BulkOptions,
   ): Promise<void>;
-  /** All or none, as if one after the other. Every failure is `ERR_STATE_TRANSACTION`. */
+  /** All or none, as if one after the other. What the store refuses is `ERR_STATE_TRANSACTION`, a lost race included. */
   transaction(operations: readonly Operation<In>[]): Promise<void>;
   /**
    * Reads, calls `change`, and writes what it returns unless somebody else wrote in between, in which case
    * it starts again, so `change` may run several times. Returning undefined writes nothing.
-   * Resolves to what is stored afterwards.
+   * Resolves to what `change` returned last, or to the value that was there where that is undefined.
    */
-  update(
+  update<T = Out, N extends In = In>(
     key: string,
     change: (
-      value: Out | undefined,
-      item: Item<Out> | undefined,
-    ) => In | undefined | Promise<In | undefined>,
+      value: T | undefined,
+      item: Item<T> | undefined,
+    ) => N | undefined | Promise<N | undefined>,
     options?: UpdateOptions,
-  ): Promise<In | Out | undefined>;
+  ): Promise<N | T | undefined>;
   /** Keys page by page, in the store's own order. Refused by stores without `LIST`. */
   list(
     options?: ListOptions,

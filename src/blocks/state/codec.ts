@@ -4,6 +4,8 @@ import { ComponentError, messageOf } from "../../errors.ts";
 export function encodeValue(value: unknown, key: string): StoredValue {
   if (value instanceof Uint8Array) return { bytes: value };
   if (value instanceof ArrayBuffer) return { bytes: new Uint8Array(value) };
+  if (ArrayBuffer.isView(value))
+    throw notJson("of a view of bytes, only a Uint8Array comes back as it was");
   let json: string | undefined;
   try {
     json = typeof value === "number" && !Number.isFinite(value) ? undefined : JSON.stringify(value);
@@ -24,10 +26,7 @@ export function decodeValue(value: StoredValue, key: string): unknown {
   try {
     return JSON.parse(value.json);
   } catch (cause) {
-    throw new ComponentError(
-      "invalid",
-      `the stored value of ${key} is not JSON: ${messageOf(cause)}`,
-      { cause },
-    );
+    // The parser's own message quotes the value.
+    throw new ComponentError("corrupt", `the stored value of ${key} is not JSON`, { cause });
   }
 }

@@ -28,17 +28,19 @@ export interface Handle {
   readonly opened: OpenedState;
   readonly call: Call;
   readonly schema: StandardSchema | undefined;
+  /** Part of a call that was counted in already. */
+  readonly inside?: true;
 }
 
 /** Counts, reports and translates one call; the only place that does. */
 export async function perform<T>(
-  { opened, call }: Handle,
+  { opened, call, inside }: Handle,
   operation: StateCallName,
   key: string | undefined,
   run: () => Promise<T>,
 ): Promise<T> {
   const { name, clock, onEvent } = opened;
-  opened.enter();
+  if (!inside) opened.enter();
   const started = onEvent && clock.now();
   let failed: ApiError | undefined;
   try {
@@ -49,7 +51,7 @@ export async function perform<T>(
     // Whoever aborted expects to get back what they aborted with.
     throw call.signal?.aborted && cause === call.signal.reason ? cause : failed;
   } finally {
-    opened.leave();
+    if (!inside) opened.leave();
     if (started !== undefined) {
       const error = failed && { code: failed.code, kind: failed.kind };
       const durationMs = clock.now() - started;
@@ -83,7 +85,7 @@ export async function toItem<T>(
     const result = await validate(schema, decoded);
     if ("problem" in result) {
       const text = `the stored value of ${key} does not fit its schema: ${result.problem}`;
-      throw new ComponentError("invalid", text);
+      throw new ComponentError("corrupt", text);
     }
     decoded = result.value;
   }

@@ -78,9 +78,10 @@ export function list(handle: Handle, options: ListOptions = {}) {
   return perform(handle, "list", undefined, async () => {
     need(opened, "LIST", "listing keys");
     const { prefix = "", limit, cursor } = options;
-    if (prefix) checkKey(prefix, "prefix");
+    if (prefix !== "") checkKey(prefix, "prefix");
     const size = pageSizeOf(limit);
-    if (cursor === "") throw malformed("a cursor is what the page before answered, or absent");
+    if (cursor !== undefined && (typeof cursor !== "string" || cursor === ""))
+      throw malformed("a cursor is what the page before answered, or absent");
     const page = await opened.store.list?.(opened.prefix + prefix, size, cursor, call);
     const keys = page?.keys.map((key) => key.slice(opened.prefix.length)) ?? [];
     // Actor and workflow rows lie under the same prefix; they are not keys of this block.

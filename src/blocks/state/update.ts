@@ -1,9 +1,11 @@
 import type { Random } from "../../contracts/host.ts";
+import type { Precondition } from "../../contracts/state.ts";
 import { ApiError } from "../../errors.ts";
 import type { Item, UpdateOptions } from "./api.ts";
 import { type Handle, need } from "./handle.ts";
+import { malformed, writeOptions } from "./options.ts";
 import { getItem } from "./read.ts";
-import { set } from "./write.ts";
+import { setChecked } from "./write.ts";
 
 const DEFAULT_ATTEMPTS = 100;
 
@@ -16,24 +18,45 @@ export async function update<In, Out>(
   handle: Handle,
   key: string,
   change: Change<Out, In>,
-  { attempts = DEFAULT_ATTEMPTS, ttlInSeconds }: UpdateOptions = {},
+  options: UpdateOptions = {},
+): Promise<In | Out | undefined> {
+  const { opened } = handle;
+  const { attempts = DEFAULT_ATTEMPTS } = options;
+  need(opened, "ETAG", "update()");
+  if (!Number.isInteger(attempts) || attempts < 1) {
+    throw malformed(`attempts must be a whole number above 0, not ${attempts}`);
+  }
+  opened.enter();
+  try {
+    return await attempt({ ...handle, inside: true }, key, change, attempts, options);
+  } finally {
+    opened.leave();
+  }
+}
+
+async function attempt<In, Out>(
+  handle: Handle,
+  key: string,
+  change: Change<Out, In>,
+  attempts: number,
+  options: UpdateOptions,
 ): Promise<In | Out | undefined> {
   const { opened, call } = handle;
-  need(opened, "ETAG", "update()");
-  for (let attempt = 1; ; attempt++) {
+  for (let count = 1; ; count++) {
     const item = await getItem<Out>(handle, key);
     if (item && item.etag === undefined) throw withoutEtag(opened.name, key);
     const next = await change(item?.value, item);
     if (next === undefined) return item?.value;
-    const unchanged = item ? { etag: item.etag } : { concurrency: "first-write" as const };
+    const when: Precondition = item?.etag === undefined ? "absent" : { etag: item.etag };
+    const given = options.ttlInSeconds !== undefined && writeOptions(opened, options).ttl;
+    const ttl = given === false ? remaining(item, opened.clock.now()) : given;
     try {
-      const ttl = ttlInSeconds ?? remaining(item, opened.clock.now());
-      await set(handle, key, next, { ...unchanged, ttlInSeconds: ttl });
+      await setChecked(handle, key, next, { when, ttl });
       return next;
     } catch (error) {
-      if (!ApiError.is(error, "etag-mismatch") || attempt >= attempts) throw error;
-      opened.onEvent?.({ type: "state.conflict", component: opened.name, key, attempt });
-      await opened.clock.sleep(backoff(attempt, opened.random), call.signal);
+      if (!ApiError.is(error, "etag-mismatch") || count >= attempts) throw error;
+      opened.onEvent?.({ type: "state.conflict", component: opened.name, key, attempt: count });
+      await opened.clock.sleep(backoff(count, opened.random), call.signal);
     }
   }
 }
@@ -47,10 +70,13 @@ function withoutEtag(store: string, key: string): ApiError {
   );
 }
 
-/** What is left of the item's time: an update does not make an item that ends one that stays. */
+/**
+ * What is left of the item's time, to the second below: an update neither makes an item that ends one that
+ * stays, nor puts off its end. 0 is the end of this second.
+ */
 function remaining(item: Item<unknown> | undefined, now: number): number | undefined {
   if (!item?.ttlExpireTime) return undefined;
-  return Math.max(1, Math.floor((item.ttlExpireTime.getTime() - now) / 1000));
+  return Math.max(0, Math.floor((item.ttlExpireTime.getTime() - now) / 1000));
 }
 
 /** Full jitter, up to 2 ms doubling to 256 ms: writers that collided do not collide again in step. */

@@ -1,4 +1,4 @@
-import type { StateOperation } from "../../contracts/state.ts";
+import type { SetOptions, StateOperation } from "../../contracts/state.ts";
 import { ApiError, ComponentError, type KeyFailure, kinds } from "../../errors.ts";
 import { parallel } from "../parallel.ts";
 import { validate } from "../schema.ts";
@@ -11,6 +11,11 @@ import { mergeOperations } from "./transaction.ts";
 
 export function set(handle: Handle, key: string, value: unknown, options?: WriteOptions) {
   return perform(handle, "set", key, () => write(handle, key, value, options));
+}
+
+/** As `set`, under options that are checked already. */
+export function setChecked(handle: Handle, key: string, value: unknown, options: SetOptions) {
+  return perform(handle, "set", key, () => store(handle, key, value, options));
 }
 
 export function remove(handle: Handle, key: string, etag: string | undefined): Promise<void> {
@@ -31,21 +36,23 @@ export function removeBulk(
   items: readonly (string | KeyedEtag)[],
   options?: BulkOptions,
 ) {
-  const keyed = items.map((item) => (typeof item === "string" ? { key: item } : item));
-  return perform(handle, "deleteBulk", undefined, () =>
-    each<KeyedEtag>(handle, "delete", keyed, options, ({ key, etag }) => erase(handle, key, etag)),
-  );
+  return perform(handle, "deleteBulk", undefined, async () => {
+    const keyed = items.map((item) => (typeof item === "string" ? { key: item } : item));
+    await each<KeyedEtag>(handle, "delete", keyed, options, ({ key, etag }) =>
+      erase(handle, key, etag),
+    );
+  });
 }
 
 export function transaction(handle: Handle, operations: readonly Operation<unknown>[]) {
   const { opened, call } = handle;
-  const { name, store } = opened;
+  const { name } = opened;
   return perform(handle, "transaction", undefined, async () => {
     need(opened, "TRANSACTIONAL", "transactions");
     if (operations.length === 0) return;
     const encoded = operations.map((operation) => toStoreOperation(handle, operation));
     const merged = mergeOperations(await Promise.all(encoded));
-    const { maxOperations = merged.length } = store;
+    const { maxOperations = merged.length } = opened.store;
     if (merged.length > maxOperations) {
       throw new ApiError(
         "ERR_STATE_STORE_TOO_MANY_TRANSACTIONS",
@@ -53,16 +60,19 @@ export function transaction(handle: Handle, operations: readonly Operation<unkno
         { kind: "invalid" },
       );
     }
-    await store.transaction?.(merged, call);
+    await opened.store.transaction?.(merged, call);
   });
 }
 
 async function write(handle: Handle, key: string, value: unknown, options?: WriteOptions) {
+  return store(handle, key, value, writeOptions(handle.opened, options));
+}
+
+async function store(handle: Handle, key: string, value: unknown, options: SetOptions) {
   const { opened, call } = handle;
   const stored = storedKey(opened, key);
-  const checked = writeOptions(opened, options);
   if (handle.schema) await checkValue(handle, key, value);
-  return opened.store.set(stored, encodeValue(value, key), checked, call);
+  return opened.store.set(stored, encodeValue(value, key), options, call);
 }
 
 async function erase({ opened, call }: Handle, key: string, etag: string | undefined) {

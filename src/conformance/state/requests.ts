@@ -49,7 +49,7 @@ export const requests = {
   },
   "a key that cannot be is refused and nothing is written": {
     async run({ state, key }) {
-      for (const bad of ["", "a||b"]) {
+      for (const bad of ["", "a||b", "\ud800", "a\udfffb", "a\0b"]) {
         await refused(state.set(bad, 1), "ERR_MALFORMED_REQUEST", "invalid");
         await refused(state.get(bad), "ERR_MALFORMED_REQUEST", "invalid");
         await refused(state.delete(bad), "ERR_MALFORMED_REQUEST", "invalid");
@@ -80,6 +80,7 @@ export const requests = {
         circular,
         Number.NaN,
         Number.POSITIVE_INFINITY,
+        new Float32Array(1),
       ]) {
         await refused(state.set(key("k"), bad), "ERR_STATE_SAVE", "invalid");
       }

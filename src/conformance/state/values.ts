@@ -34,8 +34,25 @@ export const values = {
         ok(back instanceof Uint8Array, "bytes come back as Uint8Array");
         equal(back, bytes, `${bytes.length} bytes`);
       }
+      await state.set(key("bytes"), every.subarray(16, 32));
+      equal(await state.get(key("bytes")), every.slice(16, 32), "a part of a buffer");
       await state.set(key("bytes"), every.buffer);
       equal(await state.get(key("bytes")), every, "an ArrayBuffer");
+    },
+  },
+  "what is stored and what was read are each their own": {
+    async run({ state, key }) {
+      const bytes = new Uint8Array([1, 2, 3]);
+      await state.set(key("bytes"), bytes);
+      bytes[0] = 9;
+      const read = await state.get<Uint8Array>(key("bytes"));
+      equal(read, new Uint8Array([1, 2, 3]), "after writing into what was stored");
+      if (read) read[0] = 9;
+      equal(
+        await state.get(key("bytes")),
+        new Uint8Array([1, 2, 3]),
+        "after writing into what was read",
+      );
     },
   },
   "JSON replaces bytes and bytes replace JSON": {

@@ -557,6 +557,24 @@ describe("bulk reads of a store that reads in batches", () => {
   });
 });
 
+test("bulk writes that fail in different ways have no kind, and the code's own status", async () => {
+  const state = runtimeWith().blocks.state("store");
+  await state.set("k", 1);
+  const work = state.setBulk([
+    { key: "k", value: 2, etag: "stale" },
+    { key: "j", value: () => 1 },
+  ]);
+  await expect(work).rejects.toMatchObject({
+    code: "ERR_STATE_SAVE",
+    status: 500,
+    kind: undefined,
+    failures: [
+      { key: "k", error: { kind: "etag-mismatch" } },
+      { key: "j", error: { kind: "invalid" } },
+    ],
+  });
+});
+
 describe("a component that breaks its contract", () => {
   test.each(["TRANSACTIONAL", "LIST"] as const)(
     "claiming %s without the method does not open",

@@ -116,15 +116,16 @@ async function each<T extends { readonly key: string }>(
   options: BulkOptions | undefined,
   run: (item: T) => Promise<unknown>,
 ): Promise<void> {
-  const failures: KeyFailure[] = [];
-  await parallel(items, parallelismOf(options), async (item) => {
+  const outcomes = new Array<KeyFailure | undefined>(items.length);
+  await parallel([...items.entries()], parallelismOf(options), async ([index, item]) => {
     try {
       await run(item);
     } catch (cause) {
       const error = toStateError(opened.name, operation, item.key, cause);
-      failures.push({ key: item.key, error });
+      outcomes[index] = { key: item.key, error };
     }
   });
+  const failures = outcomes.filter((outcome) => outcome !== undefined);
   if (failures.length > 0) throw joined(failures, items.length);
 }
 

@@ -1,5 +1,4 @@
 import type { Context, MiddlewareHandler } from "hono";
-import { env } from "hono/adapter";
 import { attachedTo } from "./attach.ts";
 import type { Blocks } from "./blocks.ts";
 import { RequestCall, watch } from "./call.ts";
@@ -18,6 +17,8 @@ export interface PillionOptions {
   readonly id: string;
   readonly components: Components;
   readonly onEvent?: Listener;
+  /** What components read variables from. Default: `c.env`, which holds them on Workers; elsewhere pass `process.env`. */
+  readonly env?: Readonly<Record<string, unknown>>;
 }
 
 /**
@@ -45,19 +46,19 @@ export function pillion(options?: PillionOptions): MiddlewareHandler<PillionEnv>
         "pillion() found no runtime: serve the app with the serve of pillion/node, pillion/workers or pillion/lambda, or give pillion({ id, components })",
       );
     }
-    own = createRuntime({ ...options, host: hostOf(c) });
+    own = createRuntime({ ...options, host: hostOf(c, options) });
     return own;
   }
 }
 
-function hostOf(c: Context) {
+function hostOf(c: Context, { env = c.env }: PillionOptions) {
   const exports =
     (contextOf(c) as { exports?: Record<string, unknown> } | undefined)?.exports ?? {};
   const target =
     typeof navigator !== "undefined" && navigator.userAgent === "Cloudflare-Workers"
       ? "workers"
       : "node";
-  return webHost(target, { env: env(c), exports });
+  return webHost(target, { env: env ?? {}, exports });
 }
 
 function callOf(c: Context, onEvent: Listener | undefined): Call {

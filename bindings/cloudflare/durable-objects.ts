@@ -171,9 +171,8 @@ and to wrangler.toml:
 function missingBinding(component: string, binding: string): string {
   return `component ${component}: the setting binding is ${binding}, and no Durable Object namespace of that name is bound. Add to wrangler.toml:
 
-  [[durable_objects.bindings]]
-  name = "${binding}"
-  class_name = "PillionObject"
-  script_name = "<the Worker that exports PillionObject>"
+  durable_objects.bindings = [
+    { name = "${binding}", class_name = "PillionObject", script_name = "<the Worker that exports it>" }
+  ]
 `;
 }

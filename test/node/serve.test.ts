@@ -199,6 +199,18 @@ describe("serve", () => {
   });
 });
 
+test("pillion() with components of its own reads the variables that it is given", async () => {
+  const components = { store: memory.state({ keyPrefix: "namespace" }) };
+  const env = { NAMESPACE: "prod" };
+  const http = new Hono<PillionEnv>().use(pillion({ id: "own", components, env }));
+  http.get("/", async (c) => {
+    const state = c.var.blocks.state("store");
+    await state.set("k", 1);
+    return c.json([...state.native<Map<string, unknown>>().keys()]);
+  });
+  expect(await (await http.request("/")).json()).toEqual(["prod.own||k"]);
+});
+
 describe("a process that serves", () => {
   const start = (env: Record<string, string> = {}) =>
     startNode({ entry: join(root, "test/node/_server.ts"), folder: newFolder("serve"), env });

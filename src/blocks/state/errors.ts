@@ -17,45 +17,23 @@ export function toStateError(
 ): ApiError {
   if (ApiError.is(cause)) return cause;
   const kind = ComponentError.is(cause) ? cause.kind : undefined;
-  const { code, text } = failure[operation](store, key);
+  const [code, doing] = failures[operation];
+  const text = `${doing.replace("{key}", () => key ?? "")} state store ${store}`;
   // Dapr answers every failure of a transaction with 500, a lost race included.
   const status = kind && operation !== "transaction" ? kinds[kind].status : undefined;
   return new ApiError(code, `${text}: ${explain(kind, messageOf(cause))}`, { cause, kind, status });
 }
 
-const failure: Record<
-  StateCallName,
-  (store: string, key: string | undefined) => { code: ErrorCode; text: string }
-> = {
-  get: (store, key) => ({
-    code: "ERR_STATE_GET",
-    text: `fail to get ${key} from state store ${store}`,
-  }),
-  getBulk: (store) => ({
-    code: "ERR_STATE_BULK_GET",
-    text: `fail to get keys from state store ${store}`,
-  }),
-  set: (store) => ({ code: "ERR_STATE_SAVE", text: `failed saving state in state store ${store}` }),
-  setBulk: (store) => ({
-    code: "ERR_STATE_SAVE",
-    text: `failed saving state in state store ${store}`,
-  }),
-  delete: (store, key) => ({
-    code: "ERR_STATE_DELETE",
-    text: `failed deleting state with key ${key} from state store ${store}`,
-  }),
-  deleteBulk: (store) => ({
-    code: "ERR_STATE_DELETE",
-    text: `failed deleting state from state store ${store}`,
-  }),
-  transaction: (store) => ({
-    code: "ERR_STATE_TRANSACTION",
-    text: `error while executing state transaction in state store ${store}`,
-  }),
-  list: (store) => ({
-    code: "ERR_STATE_LIST",
-    text: `failed listing keys of state store ${store}`,
-  }),
+/** The code of each call, and what failed, in Dapr's words where it has some. */
+const failures: Record<StateCallName, readonly [ErrorCode, string]> = {
+  get: ["ERR_STATE_GET", "fail to get {key} from"],
+  getBulk: ["ERR_STATE_BULK_GET", "fail to get keys from"],
+  set: ["ERR_STATE_SAVE", "failed saving state in"],
+  setBulk: ["ERR_STATE_SAVE", "failed saving state in"],
+  delete: ["ERR_STATE_DELETE", "failed deleting state with key {key} from"],
+  deleteBulk: ["ERR_STATE_DELETE", "failed deleting state from"],
+  transaction: ["ERR_STATE_TRANSACTION", "error while executing state transaction in"],
+  list: ["ERR_STATE_LIST", "failed listing keys of"],
 };
 
 /** Dapr's own words for the two kinds that its clients look for. */

@@ -30,9 +30,13 @@ export function answerFailure(error: unknown, onEvent: Listener | undefined): Re
   }
 }
 
-/** By shape, since servers have faster classes of their own. Status 0 is that of `Response.error()`. */
+/** Status 0 is that of `Response.error()`, which no server can send. */
 function checked(response: unknown): Response {
-  const { status, headers } = (response ?? {}) as Partial<Response>;
-  if (status && headers) return response as Response;
+  if (isResponse(response) && response.status !== 0) return response;
   throw new TypeError("the app's fetch answered something that is no Response");
+}
+
+/** By shape only where it must be, as servers have classes of their own: workerd makes `headers` when it is read. */
+function isResponse(value: unknown): value is Response {
+  return value instanceof Response || (value as Response | undefined)?.headers instanceof Headers;
 }

@@ -63,7 +63,10 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   function blocksFor(call: Call): Blocks {
     const state = (name: string, schema?: StandardSchema) =>
       createState(stores.find(name), call, schema);
-    return Object.assign(Object.create(unbuiltBlocks) as object, { call, state }) as Blocks;
+    const blocks = Object.create(unbuiltBlocks) as { -readonly [K in keyof Blocks]: Blocks[K] };
+    blocks.call = call;
+    blocks.state = state as Blocks["state"];
+    return blocks;
   }
 
   async function close(limitMs: number | undefined): Promise<void> {

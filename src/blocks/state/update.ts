@@ -1,5 +1,5 @@
 import type { Random } from "../../contracts/host.ts";
-import type { Precondition } from "../../contracts/state.ts";
+import type { Precondition, SetOptions } from "../../contracts/state.ts";
 import { ApiError } from "../../errors.ts";
 import type { Item, UpdateOptions } from "./api.ts";
 import { type Handle, need } from "./handle.ts";
@@ -26,9 +26,10 @@ export async function update<In, Out>(
   if (!Number.isInteger(attempts) || attempts < 1) {
     throw malformed(`attempts must be a whole number above 0, not ${attempts}`);
   }
+  const given = options.ttlInSeconds === undefined ? undefined : writeOptions(opened, options);
   opened.enter();
   try {
-    return await attempt({ ...handle, inside: true }, key, change, attempts, options);
+    return await attempt({ ...handle, inside: true }, key, change, attempts, given);
   } finally {
     opened.leave();
   }
@@ -39,7 +40,7 @@ async function attempt<In, Out>(
   key: string,
   change: Change<Out, In>,
   attempts: number,
-  options: UpdateOptions,
+  given: SetOptions | undefined,
 ): Promise<In | Out | undefined> {
   const { opened, call } = handle;
   for (let count = 1; ; count++) {
@@ -48,8 +49,7 @@ async function attempt<In, Out>(
     const next = await change(item?.value, item);
     if (next === undefined) return item?.value;
     const when: Precondition = item?.etag === undefined ? "absent" : { etag: item.etag };
-    const given = options.ttlInSeconds !== undefined && writeOptions(opened, options).ttl;
-    const ttl = given === false ? remaining(item, opened.clock.now()) : given;
+    const ttl = given ? given.ttl : remaining(item, opened.clock.now());
     try {
       await setChecked(handle, key, next, { when, ttl });
       return next;

@@ -1,5 +1,13 @@
 import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { promisify } from "node:util";
@@ -26,19 +34,26 @@ export interface Consumer {
  */
 export async function installConsumer(hono: "hono" | "hono-oldest" = "hono"): Promise<Consumer> {
   const folder = mkdtempSync(join(tmpdir(), "pillion-consumer-"));
-  const packed = [root, ...[hono, "srvx"].map((name) => join(root, "node_modules", name))];
+  const names = [hono, ...dependencies()];
+  const packed = [root, ...names.map((name) => join(root, "node_modules", name))];
   // The variables that `npm test` sets would make npm work on the checkout.
   const env = { PATH: process.env.PATH, HOME: folder };
   const npm = (...words: string[]) =>
     run("npm", [...words, "--ignore-scripts", "--offline", "--silent"], { cwd: folder, env });
   const { stdout } = await npm("pack", ...packed);
   const tarballs = stdout.trim().split("\n");
-  const dependencies = Object.fromEntries(
-    ["pillion", "hono", "srvx"].map((name, index) => [name, `file:${tarballs[index]}`]),
-  );
+  const files = ["pillion", "hono", ...dependencies()].map((name, index) => [
+    name,
+    `file:${tarballs[index]}`,
+  ]);
   writeFileSync(
     join(folder, "package.json"),
-    JSON.stringify({ name: "consumer", private: true, type: "module", dependencies }),
+    JSON.stringify({
+      name: "consumer",
+      private: true,
+      type: "module",
+      dependencies: Object.fromEntries(files),
+    }),
   );
   await npm("install", "--no-audit", "--no-fund");
 
@@ -57,6 +72,17 @@ export async function installConsumer(hono: "hono" | "hono-oldest" = "hono"): Pr
       run(process.execPath, ["--input-type=module", "--eval", source], { cwd: folder, env: {} }),
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };
+}
+
+/** Every package that installing pillion brings, by the lock file. */
+function dependencies(): string[] {
+  const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as {
+    packages: Record<string, { dev?: true; devOptional?: true; peer?: true }>;
+  };
+  return Object.entries(lock.packages)
+    .filter(([path, { dev, devOptional, peer }]) => path && !dev && !devOptional && !peer)
+    .map(([path]) => path.replace(/^node_modules\//, ""))
+    .filter((name) => name !== "hono");
 }
 
 /** Paths of all files under a folder, relative to it, sorted. */

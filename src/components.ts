@@ -59,7 +59,8 @@ export function openComponent(
 
 function opened(name: string, component: Component, host: Host): StateStore {
   try {
-    return component.open(host, name);
+    // checkComponent let in nothing but state.
+    return component.open(host, name) as StateStore;
   } catch (cause) {
     if (ApiError.is(cause)) throw cause;
     const found = ComponentError.is(cause)

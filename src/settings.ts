@@ -35,9 +35,9 @@ export function settingsOf<F extends Fields>(
 function check(value: unknown, name: string, field: Field, component: string): unknown {
   if (field.type === "code") return value;
   if (field.type === "duration") {
-    const ms = toMilliseconds(value);
+    const ms = toMilliseconds(value, field.unit);
     if (ms !== undefined) return ms;
-    throw wrongType("seconds, or a duration such as 1m30s");
+    throw wrongType(`${field.unit ?? "s"}, or a duration such as 1m30s`);
   }
   const sound = field.type === "number" ? Number.isFinite(value) : typeof value === field.type;
   if (!sound) throw wrongType(`a ${field.type}`);
@@ -58,16 +58,16 @@ function check(value: unknown, name: string, field: Field, component: string): u
 
 const units: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
-/** A bare number means seconds in Dapr's metadata; text is a Go duration. */
-function toMilliseconds(value: unknown): number | undefined {
-  if (typeof value === "number")
-    return value >= 0 && Number.isFinite(value) ? value * 1000 : undefined;
+/** A bare number, or digits alone, count `unit`s; other text is a Go duration. */
+function toMilliseconds(value: unknown, unit = "s"): number | undefined {
+  const bare = typeof value === "string" && /^\d+$/.test(value) ? Number(value) : value;
+  if (typeof bare === "number")
+    return bare >= 0 && Number.isFinite(bare) ? bare * (units[unit] as number) : undefined;
   if (typeof value !== "string") return undefined;
-  if (/^\d+$/.test(value)) return Number(value) * 1000;
   if (!/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(value)) return undefined;
   let total = 0;
-  for (const [, amount, unit] of value.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)) {
-    total += Number(amount) * (units[unit as string] as number);
+  for (const [, amount, name] of value.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)) {
+    total += Number(amount) * (units[name as string] as number);
   }
   return total;
 }

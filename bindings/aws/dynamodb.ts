@@ -93,8 +93,9 @@ function dynamodbStore(settings: Settings<typeof fields>, host: Host, name: stri
   return {
     maxOperations: 100,
     maxBulkKeys: MAX_KEYS,
-    get: (key, { consistency }, call) => readOne(table, key, consistency === "strong", call),
-    getBulk: (keys, { consistency }, call) => readMany(table, keys, consistency === "strong", call),
+    get: (key, { consistency }, call) => readOne(table, key, consistency !== "eventual", call),
+    getBulk: (keys, { consistency }, call) =>
+      readMany(table, keys, consistency !== "eventual", call),
     set: (key, value, options, call) => put(table, key, value, options, call),
     delete: (key, options, call) => remove(table, key, options, call),
     transaction: (operations, call) => transact(table, operations, call),

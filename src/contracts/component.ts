@@ -1,9 +1,11 @@
 import type { Host, Target } from "./host.ts";
+import type { SecretStore } from "./secrets.ts";
 import type { StateStore } from "./state.ts";
 
 /** Building blocks that are built, with the contract of each. */
 export interface Contracts {
   state: StateStore;
+  secretstores: SecretStore;
 }
 
 export type Block = keyof Contracts;
@@ -26,8 +28,12 @@ export interface Component<B extends Block = Block> {
 
 /** One setting, in the words of Dapr's component metadata. */
 export interface Field {
-  /** `duration`: seconds, or a Go duration such as `1m30s`; settings hold milliseconds. `code`: an object that only TypeScript can hand over. */
+  /** `duration`: a bare number, or a Go duration such as `1m30s`; settings hold milliseconds. `code`: an object that only TypeScript can hand over. */
   readonly type: keyof FieldTypes;
+  /** What a bare number of a duration counts. Default `s`. */
+  readonly unit?: "s" | "ms";
+  /** Other names that Dapr's YAML has for it. */
+  readonly aliases?: readonly string[];
   readonly description: string;
   readonly required?: boolean;
   /** Kept out of errors, logs and the metadata API. */

@@ -6,8 +6,13 @@ import type { Call, Clock, Host, Target } from "./host.ts";
 /** Dapr's names for what a store can do, and `LIST`: keys by prefix, page by page. */
 export type StateFeature = "ETAG" | "TRANSACTIONAL" | "TTL" | "LIST";
 
-/** JSON text passes through unparsed; bytes stay bytes. */
-export type StoredValue = { readonly json: string } | { readonly bytes: Uint8Array };
+/**
+ * JSON text passes through unparsed; bytes stay bytes. A store whose layout does not say which of the two it
+ * holds reads text with `raw`: the same as bytes, which it is when the text turns out not to be JSON.
+ */
+export type StoredValue =
+  | { readonly json: string; readonly raw?: Uint8Array }
+  | { readonly bytes: Uint8Array };
 
 export interface StoredItem {
   readonly value: StoredValue;
@@ -20,13 +25,16 @@ export interface StoredItem {
 export type Precondition = { readonly etag: string } | "absent";
 
 export interface ReadOptions {
-  readonly consistency: "strong" | "eventual";
+  /** Absent: the strongest that the store has. MUST be refused as "unsupported" when it is "strong" and the store has no such reads. */
+  readonly consistency?: "strong" | "eventual" | undefined;
 }
 
 export interface SetOptions {
   readonly when?: Precondition | undefined;
   /** Whole seconds; 0 ends with the second that has begun. A write without it takes away an earlier one. */
   readonly ttl?: number | undefined;
+  /** `strong`: not until the replicas have it, where the service writes to them later. */
+  readonly consistency?: ReadOptions["consistency"];
 }
 
 export interface DeleteOptions {
@@ -90,6 +98,12 @@ export interface StateStore {
 
   /** Keys that start with `prefix`, each once, in the store's own order. */
   list?(prefix: string, limit: number, cursor: string | undefined, call: Call): Promise<KeyPage>;
+
+  /**
+   * Makes the first connection, and checks what it was promised, for a process that wants to know when it starts.
+   * MUST throw "config" for what waiting does not mend. Without it, or before it, the first call does the same.
+   */
+  init?(call: Call): Promise<void>;
 
   /** The platform's own client. */
   native(call: Call): unknown;

@@ -3,19 +3,24 @@ import { type StateCase, type StateCaseName, stateCases } from "../../src/confor
 import type { Component } from "../../src/contracts/component.ts";
 import { createRuntime } from "../../src/runtime.ts";
 import { processHost } from "../../targets/_process/host.ts";
-import { movableClock } from "../harness/clock.ts";
+import { movableClock, realClock } from "../harness/clock.ts";
 import { bedOf } from "./bed.ts";
 
-export type Skips = Partial<Record<StateCaseName, string>>;
+export interface SuiteOptions {
+  /** Cases left out, each with the reason. */
+  readonly skips?: Partial<Record<StateCaseName, string>>;
+  /** Cases at the same time: for a server's own clock, which none of them moves, so that they wait together. */
+  readonly concurrent?: boolean;
+}
 
 /** Declares one test per case that the features call for; `run` runs it, here or inside a platform. */
 export function stateSuite(
   title: string,
   features: readonly string[],
   run: (name: StateCaseName) => Promise<void>,
-  skips: Skips = {},
+  { skips = {}, concurrent = false }: SuiteOptions = {},
 ): void {
-  describe(title, () => {
+  describe(title, { concurrent }, () => {
     for (const name of casesFor(features)) {
       const reason = skips[name];
       test.skipIf(reason !== undefined)(
@@ -40,9 +45,10 @@ export function casesFor(features: readonly string[]): StateCaseName[] {
 export function localStateSuite(
   title: string,
   component: Component<"state">,
-  skips: Skips = {},
+  skips?: SuiteOptions["skips"],
 ): void {
-  const clock = movableClock();
+  const concurrent = component.clock === "server";
+  const clock = concurrent ? realClock : movableClock();
   const runtime = createRuntime({
     id: "conformance",
     components: { store: component },
@@ -52,7 +58,7 @@ export function localStateSuite(
     title,
     component.features,
     (name) => stateCases[name].run(bedOf(runtime.blocks.state("store"), clock)),
-    skips,
+    { skips, concurrent },
   );
 }
 

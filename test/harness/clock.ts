@@ -16,3 +16,6 @@ export function movableClock(): MovableClock {
     },
   };
 }
+
+/** For components whose time to live obeys their server: time passes only by waiting. */
+export const realClock = { ...systemClock, pass: (ms: number) => systemClock.sleep(ms) };

@@ -14,8 +14,8 @@ export interface Item<V> {
 }
 
 export interface GetOptions {
-  /** Default `strong`. */
-  readonly consistency?: Consistency;
+  /** Default: the strongest that the store has. One that has no strong reads refuses `strong`. */
+  readonly consistency?: Consistency | undefined;
 }
 
 export interface ListOptions {
@@ -32,8 +32,8 @@ export interface WriteOptions {
   readonly etag?: string | undefined;
   /** `first-write` without an ETag writes only if there is no item. Default `last-write`. */
   readonly concurrency?: Concurrency;
-  /** Stores that cannot do what is asked refuse it. */
-  readonly consistency?: Consistency;
+  /** `strong` resolves once the replicas have the write, where the store replicates later. */
+  readonly consistency?: Consistency | undefined;
   /** Whole seconds until the item ends; 0, -1 and absence mean that it stays. At most 2147483647, as in Dapr. */
   readonly ttlInSeconds?: number | undefined;
 }

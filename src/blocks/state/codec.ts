@@ -26,6 +26,7 @@ export function decodeValue(value: StoredValue, key: string): unknown {
   try {
     return JSON.parse(value.json);
   } catch (cause) {
+    if (value.raw) return value.raw;
     // The parser's own message quotes the value.
     throw new ComponentError("corrupt", `the stored value of ${key} is not JSON`, { cause });
   }

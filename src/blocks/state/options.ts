@@ -9,8 +9,8 @@ const MAX_PAGE = 1000;
 /** Dapr refuses a time to live that does not fit in 32 bits. */
 const MAX_TTL = 2_147_483_647;
 
-export function consistencyOf({ consistency = "strong" }: GetOptions = {}): Consistency {
-  if (consistency === "strong" || consistency === "eventual") return consistency;
+export function consistencyOf({ consistency }: GetOptions = {}): Consistency | undefined {
+  if (!consistency || consistency === "strong" || consistency === "eventual") return consistency;
   throw malformed(`unrecognized consistency model '${consistency}'`);
 }
 
@@ -19,11 +19,11 @@ export function writeOptions(opened: OpenedState, options: WriteOptions = {}): S
   if (concurrency && concurrency !== "first-write" && concurrency !== "last-write") {
     throw malformed(`unrecognized concurrency model '${concurrency}'`);
   }
-  consistencyOf(options);
+  const consistency = consistencyOf(options);
   const match = matching(opened, options.etag);
   if (concurrency === "first-write") need(opened, "ETAG", "first-write");
   const absent = concurrency === "first-write" ? ("absent" as const) : undefined;
-  return { when: match ?? absent, ttl: ttlOf(opened, options.ttlInSeconds) };
+  return { when: match ?? absent, ttl: ttlOf(opened, options.ttlInSeconds), consistency };
 }
 
 /**

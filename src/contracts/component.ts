@@ -14,6 +14,8 @@ export type Block = keyof Contracts;
 export interface Component<B extends Block = Block> {
   /** Dapr component type, such as `state.aws.dynamodb`; its first segment is the block. */
   readonly type: `${B}.${string}`;
+  /** Dapr's version of the type; absent for `v1`. */
+  readonly version?: string | undefined;
   readonly fields: Fields;
   readonly runsOn: readonly Target[];
   /** Whose clock ends a time to live. */

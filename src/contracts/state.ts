@@ -124,6 +124,8 @@ const common = {
 
 export interface StateStoreDefinition<F extends Fields> {
   readonly type: `state.${string}`;
+  /** Dapr's version of the type, where there is more than one. Default `v1`. */
+  readonly version?: string;
   readonly fields: F;
   readonly runsOn: readonly Target[];
   readonly clock: "host" | "server";
@@ -137,13 +139,14 @@ type Common = typeof common;
 export function stateStore<const F extends Fields>(
   definition: StateStoreDefinition<F>,
 ): (options: Options<F & Common>) => Component<"state"> {
-  const { type, runsOn, clock } = definition;
+  const { type, version, runsOn, clock } = definition;
   const fields: F & Common = { ...definition.fields, ...common };
   // TypeScript cannot see that the settings of more fields hold those of fewer.
   const settings = (options: Options<F & Common>, component: string) =>
     settingsOf(fields, options, component) as unknown as Settings<F>;
   return (options) => ({
     type,
+    version,
     runsOn,
     clock,
     fields,

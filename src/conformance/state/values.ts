@@ -40,6 +40,17 @@ export const values = {
       equal(await state.get(key("bytes")), every, "an ArrayBuffer");
     },
   },
+  "bytes that could be JSON stay bytes": {
+    async run({ state, key }) {
+      for (const text of ["1", "null", '{"a":1}', '"text"', ""]) {
+        const bytes = new TextEncoder().encode(text);
+        await state.set(key("k"), bytes);
+        equal(await state.get(key("k")), bytes, `bytes of ${text}`);
+      }
+      await state.set(key("k"), 1);
+      equal(await state.get(key("k")), 1, "JSON after them");
+    },
+  },
   "what is stored and what was read are each their own": {
     async run({ state, key }) {
       const bytes = new Uint8Array([1, 2, 3]);

@@ -7,6 +7,8 @@ export type PillionEvent =
       readonly component: string;
       readonly componentType: string;
     }
+  /** It could not be connected at the start, which goes on without it. */
+  | { readonly type: "component.failed"; readonly component: string; readonly error: unknown }
   | { readonly type: "component.closed"; readonly component: string; readonly error?: Error }
   | {
       readonly type: "state.call";

@@ -31,6 +31,8 @@ export interface Runtime extends AsyncDisposable {
   readonly onEvent: Listener | undefined;
   /** The building blocks on behalf of one invocation. */
   blocksFor(call: Call): Blocks;
+  /** Opens a component and connects it, which else its first call does. Throws as that would. */
+  init(name: string, signal?: AbortSignal): Promise<void>;
   /**
    * Waits for `waitUntil` work of {@link Runtime.blocks}; then refuses new calls with `ERR_RUNTIME_CLOSED`,
    * waits for those under way, and closes every opened component. The two waits together take at most
@@ -55,6 +57,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     blocks: blocksFor(background),
     onEvent,
     blocksFor,
+    init: async (name, signal) => stores.find(name).store.init?.({ ...background, signal }),
     close: (limitMs) => (closing ??= close(limitMs)),
     [Symbol.asyncDispose]: () => runtime.close(),
   };

@@ -58,8 +58,8 @@ function check(value: unknown, name: string, field: Field, component: string): u
 
 const units: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
-/** A bare number, or digits alone, count `unit`s; other text is a Go duration. */
-function toMilliseconds(value: unknown, unit = "s"): number | undefined {
+/** Undefined for what is no duration. A bare number, or digits alone, count `unit`s; other text is a Go duration. */
+export function toMilliseconds(value: unknown, unit = "s"): number | undefined {
   const bare = typeof value === "string" && /^\d+$/.test(value) ? Number(value) : value;
   if (typeof bare === "number")
     return bare >= 0 && Number.isFinite(bare) ? bare * (units[unit] as number) : undefined;

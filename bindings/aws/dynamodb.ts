@@ -20,6 +20,7 @@ const fields = {
   },
   region: {
     type: "string",
+    aliases: ["awsRegion"],
     description: "AWS region; without it AWS_REGION or AWS_DEFAULT_REGION.",
   },
   endpoint: {
@@ -93,6 +94,8 @@ function dynamodbStore(settings: Settings<typeof fields>, host: Host, name: stri
   return {
     maxOperations: 100,
     maxBulkKeys: MAX_KEYS,
+    // As Dapr does: any key shows whether the table is there and may be read.
+    init: async (call) => void (await readOne(table, host.random.uuid(), false, call)),
     get: (key, { consistency }, call) => readOne(table, key, consistency !== "eventual", call),
     getBulk: (keys, { consistency }, call) =>
       readMany(table, keys, consistency !== "eventual", call),

@@ -26,6 +26,7 @@ const fields = {
   connectionString: {
     type: "string",
     required: true,
+    aliases: ["url"],
     description:
       "Path of the database file, `file:` and a path (`?mode=ro` opens it read-only), or `:memory:`. Folder and file are made if they are missing.",
   },
@@ -33,6 +34,13 @@ const fields = {
     type: "duration",
     default: 2,
     description: "How long a call waits while another process holds the file.",
+  },
+  timeout: {
+    type: "duration",
+    aliases: ["timeoutInSeconds"],
+    default: 20,
+    description:
+      "Most time for a call. Only waiting takes long, so the shorter of it and busyTimeout holds.",
   },
   disableWAL: {
     type: "boolean",
@@ -51,6 +59,7 @@ const fields = {
   },
   cleanupInterval: {
     type: "duration",
+    aliases: ["cleanupIntervalInSeconds"],
     default: 0,
     description:
       "Least time between two removals of expired rows, made by a write; 0 leaves them. Expired rows are never read.",
@@ -81,7 +90,7 @@ function sqliteStore(settings: Settings<typeof fields>, host: Host, name: string
   let cleaned = 0;
   const file = connection(name, host, {
     connectionString: settings.connectionString,
-    busyTimeoutMs: settings.busyTimeout,
+    busyTimeoutMs: Math.min(settings.busyTimeout, settings.timeout),
     wal: !settings.disableWAL,
     prepare(database) {
       migrate(database, table, metadata, name);
@@ -90,6 +99,8 @@ function sqliteStore(settings: Settings<typeof fields>, host: Host, name: string
   });
 
   return {
+    init: (call) => file.run(call, () => undefined),
+
     get: (key, _options, call) =>
       file.run(call, () => toItem(sql().get.get(key, stamp(clock)) as Row | undefined)),
 

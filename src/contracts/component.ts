@@ -22,10 +22,22 @@ export interface Component<B extends Block = Block> {
   readonly clock: "host" | "server";
   /** What the user wrote, unchecked. */
   readonly options: Readonly<Record<string, unknown>>;
+  /** A process connects it when it starts, and not on first use; see {@link Startup}. */
+  readonly startup?: Startup | undefined;
   /** What it can do under its settings. Readable before it is opened. */
   readonly features: readonly string[];
   /** MUST be synchronous and do no I/O: connections are made inside a call. `name` is the component's name. */
   open(host: Host, name: string): Contracts[B];
+}
+
+/** What Dapr's YAML says of a component's start. */
+export interface Startup {
+  /** Where it is declared: file and line. */
+  readonly source: string;
+  /** Milliseconds that connecting may take. */
+  readonly initTimeout: number;
+  /** Whether the process starts without it; it then connects on first use. */
+  readonly ignoreErrors: boolean;
 }
 
 /** One setting, in the words of Dapr's component metadata. */

@@ -3,6 +3,7 @@ import type { App } from "../../src/app.ts";
 import { createRuntime, type Runtime } from "../../src/runtime.ts";
 import { portsOf, type ServeOptions } from "../../src/serve.ts";
 import { processHost } from "../_process/host.ts";
+import { startUp } from "./startup.ts";
 
 const FOLDER = ".pillion";
 
@@ -31,12 +32,14 @@ function ignoreFolder(): void {
  * Throws `ERR_CONFIGURATION` for components that cannot work.
  */
 export async function open(app: App, options: ServeOptions = {}): Promise<Runtime> {
-  const { components, onEvent } = options;
-  return createRuntime({
-    id: app.id,
-    components,
-    defaults,
-    onEvent,
-    host: processHost("node", portsOf(options)),
-  });
+  const { components = {}, onEvent } = options;
+  const host = processHost("node", portsOf(options));
+  const runtime = createRuntime({ id: app.id, components, defaults, onEvent, host });
+  try {
+    await startUp(runtime, components);
+  } catch (error) {
+    await runtime.close();
+    throw error;
+  }
+  return runtime;
 }

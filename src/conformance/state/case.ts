@@ -10,6 +10,8 @@ export interface StateBed {
   pass(ms: number): Promise<void>;
   /** Milliseconds on that clock. */
   now(): number;
+  /** The shortest time to live that the store takes, in seconds. Default 1. */
+  readonly leastTtl?: number | undefined;
 }
 
 export interface StateCase {
@@ -18,4 +20,9 @@ export interface StateCase {
   /** Run only for stores that do not claim it: they must refuse. */
   readonly lacks?: StateFeature;
   run(bed: StateBed): Promise<void>;
+}
+
+/** Seconds that cases add to their times to live, and wait longer, so that a store takes even their shortest. */
+export function beyond({ leastTtl = 1 }: StateBed): number {
+  return leastTtl - 1;
 }

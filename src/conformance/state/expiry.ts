@@ -1,18 +1,20 @@
 import { equal, ok } from "../assert.ts";
-import type { StateCase } from "./case.ts";
+import { beyond, type StateCase } from "./case.ts";
 import { refused } from "./refusals.ts";
 
 export const expiry = {
   "an item ends when its time is over, and says when": {
     needs: ["TTL"],
-    async run({ state, key, pass, now }) {
+    async run(bed) {
+      const { state, key, pass, now } = bed;
+      const more = beyond(bed);
       const before = now();
-      await state.set(key("k"), 1, { ttlInSeconds: 2 });
+      await state.set(key("k"), 1, { ttlInSeconds: 2 + more });
       const item = await state.getItem(key("k"));
       const expires = item?.ttlExpireTime?.getTime() ?? 0;
       ok(
-        expires >= before + 2000 && expires <= now() + 3000,
-        `it ends 2 to 3 s from ${before}, not at ${expires}`,
+        expires >= before + 2000 + more * 1000 && expires <= now() + 3000 + more * 1000,
+        `it ends ${2 + more} to ${3 + more} s from ${before}, not at ${expires}`,
       );
       equal(expires % 1000, 0, "whole seconds");
       equal(
@@ -20,7 +22,7 @@ export const expiry = {
         item?.ttlExpireTime,
         "the bulk item's",
       );
-      await pass(3000);
+      await pass(3000 + more * 1000);
       equal(await state.get(key("k")), undefined, "get");
       equal(await state.getItem(key("k")), undefined, "getItem");
       equal((await state.getBulk([key("k")]))[0]?.value, undefined, "getBulk");
@@ -28,21 +30,25 @@ export const expiry = {
   },
   "an item is there until its time is over": {
     needs: ["TTL"],
-    async run({ state, key, pass }) {
-      await state.set(key("k"), 1, { ttlInSeconds: 3 });
-      await pass(2000);
+    async run(bed) {
+      const { state, key, pass } = bed;
+      const more = beyond(bed);
+      await state.set(key("k"), 1, { ttlInSeconds: 3 + more });
+      await pass(2000 + more * 1000);
       equal(await state.get(key("k")), 1, "a second before");
     },
   },
   "a write without a time to live takes an earlier one away": {
     needs: ["TTL"],
-    async run({ state, key, pass }) {
-      await state.set(key("a"), 1, { ttlInSeconds: 1 });
+    async run(bed) {
+      const { state, key, pass } = bed;
+      const more = beyond(bed);
+      await state.set(key("a"), 1, { ttlInSeconds: 1 + more });
       await state.set(key("a"), 2);
-      await state.set(key("b"), 1, { ttlInSeconds: 1 });
+      await state.set(key("b"), 1, { ttlInSeconds: 1 + more });
       await state.set(key("b"), 2, { ttlInSeconds: -1 });
       equal((await state.getItem(key("a")))?.ttlExpireTime, undefined, "no expiry");
-      await pass(2000);
+      await pass(2000 + more * 1000);
       equal([await state.get(key("a")), await state.get(key("b"))], [2, 2], "the items");
     },
   },
@@ -54,10 +60,12 @@ export const expiry = {
   },
   "an expired item is absent to every condition": {
     needs: ["ETAG", "TTL"],
-    async run({ state, key, pass }) {
-      const etag = await state.set(key("k"), 1, { ttlInSeconds: 1 });
-      await state.set(key("first"), 1, { ttlInSeconds: 1 });
-      await pass(2000);
+    async run(bed) {
+      const { state, key, pass } = bed;
+      const more = beyond(bed);
+      const etag = await state.set(key("k"), 1, { ttlInSeconds: 1 + more });
+      await state.set(key("first"), 1, { ttlInSeconds: 1 + more });
+      await pass(2000 + more * 1000);
       await refused(state.set(key("k"), 2, { etag }), "ERR_STATE_SAVE", "etag-mismatch", 409);
       await refused(state.delete(key("k"), { etag }), "ERR_STATE_DELETE", "etag-mismatch", 409);
       await state.set(key("first"), 2, { concurrency: "first-write" });
@@ -68,14 +76,16 @@ export const expiry = {
   },
   "a time to live in a transaction holds, and one without it takes an earlier one away": {
     needs: ["TRANSACTIONAL", "TTL"],
-    async run({ state, key, pass }) {
-      await state.set(key("stays"), 1, { ttlInSeconds: 1 });
+    async run(bed) {
+      const { state, key, pass } = bed;
+      const more = beyond(bed);
+      await state.set(key("stays"), 1, { ttlInSeconds: 1 + more });
       await state.transaction([
-        { operation: "upsert", key: key("ends"), value: 1, ttlInSeconds: 1 },
+        { operation: "upsert", key: key("ends"), value: 1, ttlInSeconds: 1 + more },
         { operation: "upsert", key: key("stays"), value: 2 },
       ]);
       equal([await state.get(key("ends")), await state.get(key("stays"))], [1, 2], "before");
-      await pass(2000);
+      await pass(2000 + more * 1000);
       equal([await state.get(key("ends")), await state.get(key("stays"))], [undefined, 2], "after");
     },
   },

@@ -1,0 +1,52 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { configurationError } from "../../src/errors.ts";
+import { type Document, parseDocuments } from "./document.ts";
+
+/**
+ * Every document in the YAML files of a folder, file by file in the order of their names; folders inside it are not
+ * looked into. With `optional`, a folder that is not there holds none.
+ * Throws `ERR_CONFIGURATION` for what cannot be read.
+ */
+export async function readFolder(
+  path: string,
+  { optional = false } = {},
+): Promise<readonly Document[]> {
+  const files = await filesIn(path, optional);
+  const documents = files.map(async (file) => parseDocuments(file, await textOf(file)));
+  return (await Promise.all(documents)).flat();
+}
+
+async function filesIn(path: string, optional: boolean): Promise<string[]> {
+  try {
+    const entries = await readdir(path, { withFileTypes: true });
+    return entries
+      .filter((entry) => !entry.isDirectory() && /\.ya?ml$/i.test(entry.name))
+      .map((entry) => join(path, entry.name))
+      .sort();
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === "ENOENT" && optional) return [];
+    throw unreadable(path, cause);
+  }
+}
+
+async function textOf(file: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (cause) {
+    throw unreadable(file, cause);
+  }
+}
+
+function unreadable(path: string, cause: unknown) {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  const why = (code && reasons[code]) ?? message;
+  return configurationError(`resources ${path} cannot be read: ${why}`, { cause });
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: "it does not exist",
+  ENOTDIR: "it is not a folder",
+  EACCES: "this user may not read it",
+};

@@ -1,0 +1,35 @@
+import { registry } from "../../bindings/node/registry.ts";
+import type { Components } from "../../src/runtime.ts";
+import { processHost } from "../_process/host.ts";
+import { loadComponents } from "../_resources/load.ts";
+
+export interface ResourceOptions {
+  /** The app's id, which scopes and templates go by. */
+  readonly id: string;
+  /** Variables that `envRef`, `secretstores.local.env`, NAMESPACE and POD_NAME are read from. Default: the process's. */
+  readonly env?: Readonly<Record<string, string | undefined>> | undefined;
+  /** Told what is left out, such as a setting that no component has: file, line and name. Default: a process warning. */
+  readonly onWarning?: ((message: string) => void) | undefined;
+}
+
+/**
+ * The components that Dapr's YAML declares for an app in a folder, or in several: what `serve` and `open` take as
+ * `components`. They connect when the process starts, within their `initTimeout`.
+ * Throws `ERR_CONFIGURATION` with file, line and field for the first thing that is wrong.
+ */
+export function resources(
+  paths: string | readonly string[],
+  { id, env = process.env, onWarning = warnProcess }: ResourceOptions,
+): Promise<Components> {
+  const host = processHost("node", { env });
+  return loadComponents(typeof paths === "string" ? [paths] : paths, {
+    id,
+    host,
+    registry,
+    onWarning,
+  });
+}
+
+function warnProcess(message: string): void {
+  process.emitWarning(message, "PillionWarning");
+}

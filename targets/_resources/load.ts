@@ -92,12 +92,16 @@ async function toComponent(
   return component;
 }
 
+/** Dapr's other names of types. */
+const aliases: Readonly<Record<string, string>> = { "state.postgres": "state.postgresql" };
+
 async function factoryOf({ type, version, document }: Manifest, registry: Registry) {
-  const key = /^v[01]$/i.test(version) ? type : `${type}/${version.toLowerCase()}`;
+  const known = Object.hasOwn(aliases, type) ? aliases[type] : type;
+  const key = /^v[01]$/i.test(version) ? `${known}` : `${known}/${version.toLowerCase()}`;
   const load = Object.hasOwn(registry, key) ? registry[key] : undefined;
   if (load) return load();
-  const known = Object.keys(registry).join(", ");
-  throw document.fault(["spec", "type"], `there is no component type ${key}: there is ${known}`);
+  const all = Object.keys(registry).join(", ");
+  throw document.fault(["spec", "type"], `there is no component type ${key}: there is ${all}`);
 }
 
 const keyNames = ["primaryEncryptionKey", "secondaryEncryptionKey"] as const;

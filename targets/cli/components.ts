@@ -44,7 +44,7 @@ function traitsOf({ type, required, default: value, sensitive }: Field): string 
 }
 
 /** Features follow from settings: those of the least ones, and then what each further setting adds. */
-function featuresOf(create: ComponentFactory): string[] {
+export function featuresOf(create: ComponentFactory): string[] {
   const { fields } = create({});
   const least = requiredOf(fields);
   const features = create(least).features;

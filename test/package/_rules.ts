@@ -47,7 +47,7 @@ const REGISTRY = "bindings/node/registry.ts";
 export const registered: Rule = (tree) => {
   const lines = [
     ...(tree[REGISTRY] ?? "").matchAll(
-      /"([\w.-]+)":\s*async \(\) =>\s*\(await import\("([^"]+)"\)\)/g,
+      /"([\w./-]+)":\s*async \(\) =>\s*\(await import\("([^"]+)"\)\)/g,
     ),
   ];
   const listed = lines.map(([, type, path]) => `${type} of ${inTree(path as string, REGISTRY)}`);
@@ -66,18 +66,20 @@ export const registered: Rule = (tree) => {
 export const tested: Rule = (tree) => {
   const tests = filesUnder(tree, /^test\/(?!package\/).*\.test\.ts$/).map(([, text]) => text);
   return componentsOf(tree)
-    .filter(({ type }) => !tests.some((text) => text.includes(type)))
+    .filter(({ type }) => !tests.some((text) => text.includes(type.replace(/\/.*/, ""))))
     .map(({ type, path }) => `${type} of ${path} is named in no test`);
 };
 
 /** Factory calls that a bundler would keep though nobody uses the component. */
 export const shakeable: Rule = (tree) =>
   filesUnder(tree, /^bindings\//).flatMap(([path, text]) => {
-    const calls = [...text.matchAll(/(.{0,20})\bstateStore\(/g)];
+    const calls = [...text.matchAll(/(.{0,20})\b(?:state|secret)Store\(/g)];
     return calls
       .filter(([, before]) => !before?.endsWith("/* @__PURE__ */ "))
-      .map(() => `${path} calls stateStore without /* @__PURE__ */`);
+      .map(() => `${path} calls its factory without /* @__PURE__ */`);
   });
+
+const DECLARATION = /\b(?:state|secret)Store\(\{\s*type: "([^"]+)"(?:,\s*version: "([^"]+)")?/g;
 
 interface Declared {
   readonly type: string;
@@ -86,8 +88,8 @@ interface Declared {
 
 function componentsOf(tree: Tree): Declared[] {
   return filesUnder(tree, /^bindings\//).flatMap(([path, text]) =>
-    [...text.matchAll(/\bstateStore\(\{\s*type: "([^"]+)"/g)].map(([, type]) => ({
-      type: type as string,
+    [...text.matchAll(DECLARATION)].map(([, type, version]) => ({
+      type: version ? `${type}/${version}` : (type as string),
       path,
     })),
   );

@@ -84,6 +84,17 @@ describe("how a component is described", () => {
     );
   });
 
+  test("by the short name of PostgreSQL, in either version", async () => {
+    const settings = setting("connectionString", "host=localhost");
+    for (const version of ["v1", "v2"]) {
+      const text = component("s", "state.postgres", settings);
+      const folder = folderOf({ "a.yaml": text.replace("version: v1", `version: ${version}`) });
+      const { components } = await load(folder);
+      expect(components.s?.type).toBe("state.postgresql");
+      expect(components.s?.version ?? "v1").toBe(version);
+    }
+  });
+
   test("by settings in any case, as text, numbers, booleans and durations", async () => {
     const settings = [
       setting("CONNECTIONSTRING", "x.db"),
@@ -178,8 +189,8 @@ describe("what is wrong is named by file, line and field", () => {
     ["no type", component("s", '""'), "a.yaml:6: spec.type: this is empty"],
     [
       "a type that there is not",
-      component("s", "state.made-up"),
-      "a.yaml:6: spec.type: there is no component type state.made-up: there is ",
+      component("s", "state.unheard-of"),
+      "a.yaml:6: spec.type: there is no component type state.unheard-of: there is ",
     ],
     [
       "a type of another target",

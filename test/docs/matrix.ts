@@ -1,0 +1,77 @@
+import type { StateCase } from "../../src/conformance/state/case.ts";
+import { etags } from "../../src/conformance/state/etags.ts";
+import { expiry } from "../../src/conformance/state/expiry.ts";
+import { listing } from "../../src/conformance/state/listing.ts";
+import { requests } from "../../src/conformance/state/requests.ts";
+import { transactions } from "../../src/conformance/state/transactions.ts";
+import { values } from "../../src/conformance/state/values.ts";
+
+/** The parts of the state suite: the columns. */
+const groups: Readonly<Record<string, Readonly<Record<string, StateCase>>>> = {
+  Values: values,
+  Requests: requests,
+  ETags: etags,
+  Transactions: transactions,
+  "Time to live": expiry,
+  Listing: listing,
+};
+
+/** One test, as Vitest's JSON reporter tells of it. */
+export interface Result {
+  readonly ancestorTitles: readonly string[];
+  readonly title: string;
+  readonly status: string;
+}
+
+interface Row {
+  readonly suite: string;
+  readonly cells: readonly string[];
+  readonly skips: readonly string[];
+}
+
+/** Which store passed which part of the suite, in Markdown. Throws for a case that did not pass. */
+export function matrix(results: readonly Result[]): string {
+  const suites = Map.groupBy(results.filter(isCase), suiteOf);
+  const rows = [...suites].map(([suite, tests]) => rowOf(suite, tests));
+  rows.sort((a, b) => (a.suite < b.suite ? -1 : 1));
+  const names = Object.keys(groups);
+  const skips = rows.flatMap(({ suite, skips: left }) => left.map((text) => `- ${suite}: ${text}`));
+  return [
+    `| Store | ${names.join(" | ")} |`,
+    `| --- | ${names.map(() => "---").join(" | ")} |`,
+    ...rows.map(({ suite, cells }) => `| ${suite} | ${cells.join(" | ")} |`),
+    ...(skips.length === 0 ? [] : ["", "Left out:", "", ...skips]),
+    "",
+  ].join("\n");
+}
+
+function rowOf(suite: string, tests: readonly Result[]): Row {
+  const failed = tests.find(({ status }) => !["passed", "skipped", "pending"].includes(status));
+  if (failed) throw new Error(`${suite}: ${failed.title}: ${failed.status}`);
+  const passed = new Set(tests.filter(({ status }) => status === "passed").map(caseOf));
+  const skips = tests.filter(({ status }) => status !== "passed").map(({ title }) => title);
+  return { suite, cells: Object.values(groups).map((cases) => cellOf(cases, passed)), skips };
+}
+
+/** How many cases passed; a part of which only the refusals were run is refused. */
+function cellOf(cases: Readonly<Record<string, StateCase>>, passed: ReadonlySet<string>): string {
+  const names = Object.keys(cases).filter((name) => passed.has(name));
+  const asked = names.filter((name) => cases[name]?.lacks === undefined);
+  const needed = Object.values(cases).some(({ needs }) => needs !== undefined);
+  const refused = names.length > asked.length;
+  if (needed && refused && asked.every((name) => cases[name]?.needs === undefined))
+    return "refused";
+  return `✓ ${asked.length}`;
+}
+
+function isCase(result: Result): boolean {
+  return Object.values(groups).some((cases) => Object.hasOwn(cases, caseOf(result)));
+}
+
+function caseOf({ title }: Result): string {
+  return title.replace(/ \(skipped: .*\)$/, "");
+}
+
+function suiteOf({ ancestorTitles }: Result): string {
+  return ancestorTitles.toReversed().join(", ");
+}

@@ -1,5 +1,7 @@
 import type { InferInput, InferOutput, StandardSchema } from "./blocks/schema.ts";
 import type { State } from "./blocks/state/api.ts";
+import { createState } from "./blocks/state/create.ts";
+import type { OpenedState } from "./blocks/state/handle.ts";
 import type { Call } from "./contracts/host.ts";
 import { ApiError } from "./errors.ts";
 
@@ -51,3 +53,25 @@ export const unbuiltBlocks: object = Object.create(
     ]),
   ),
 );
+
+function Unbuilt() {}
+Unbuilt.prototype = unbuiltBlocks;
+
+/** The blocks of one invocation. A class with getters: one is made for every request, also for those that touch none. */
+export class BoundBlocks extends (Unbuilt as unknown as new () => object) implements Blocks {
+  readonly call: Call;
+  readonly #find: (name: string) => OpenedState;
+
+  constructor(call: Call, find: (name: string) => OpenedState) {
+    super();
+    this.call = call;
+    this.#find = find;
+  }
+
+  get state(): StateAccess {
+    const { call } = this;
+    const find = this.#find;
+    const state = (name: string, schema?: StandardSchema) => createState(find(name), call, schema);
+    return state as StateAccess;
+  }
+}

@@ -1,9 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { checkAppId } from "./app.ts";
-import type { StandardSchema } from "./blocks/schema.ts";
-import { createState } from "./blocks/state/create.ts";
 import type { OpenedState } from "./blocks/state/handle.ts";
-import { type Blocks, unbuiltBlocks } from "./blocks.ts";
+import { type Blocks, BoundBlocks } from "./blocks.ts";
 import { backgroundCall } from "./call.ts";
 import { checkComponent, openComponent, unknownStore } from "./components.ts";
 import type { Component } from "./contracts/component.ts";
@@ -51,6 +49,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const lifecycle = createLifecycle(id);
   const stores = createStores(options, lifecycle, onEvent);
   const background = backgroundCall(onEvent);
+  const blocksFor = (call: Call) => new BoundBlocks(call, stores.find);
   let closing: Promise<void> | undefined;
 
   const runtime: Runtime = {
@@ -62,15 +61,6 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     [Symbol.asyncDispose]: () => runtime.close(),
   };
   return runtime;
-
-  function blocksFor(call: Call): Blocks {
-    const state = (name: string, schema?: StandardSchema) =>
-      createState(stores.find(name), call, schema);
-    const blocks = Object.create(unbuiltBlocks) as { -readonly [K in keyof Blocks]: Blocks[K] };
-    blocks.call = call;
-    blocks.state = state as Blocks["state"];
-    return blocks;
-  }
 
   async function close(limitMs: number | undefined): Promise<void> {
     const ended = background.settled().then(lifecycle.drained);

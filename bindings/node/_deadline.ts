@@ -1,6 +1,9 @@
 import type { Call } from "../../src/contracts/host.ts";
 import { ComponentError } from "../../src/errors.ts";
 
+/** A timer of more than this ends at once; one of less than 0 too, and with a warning. */
+const LONGEST_MS = 2 ** 31 - 1;
+
 /**
  * Settles as `work` does, unless before that the call is aborted (it rejects with the signal's reason), or `limitMs`
  * or the time of the invocation is over ("unavailable", and `explain` says what took so long). Whoever does the
@@ -8,7 +11,7 @@ import { ComponentError } from "../../src/errors.ts";
  */
 export function inTime<T>(
   work: Promise<T>,
-  { signal, deadline }: Call,
+  { signal, deadline }: Pick<Call, "signal" | "deadline">,
   limitMs: number,
   explain: () => string,
 ): Promise<T> {
@@ -18,18 +21,33 @@ export function inTime<T>(
   }
   return new Promise<T>((resolve, reject) => {
     const left = deadline === undefined ? limitMs : Math.min(limitMs, deadline - Date.now());
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", abort);
-      reject(new ComponentError("unavailable", explain()));
-    }, left);
+    const timer = setTimeout(
+      () => {
+        settled();
+        reject(new ComponentError("unavailable", explain()));
+      },
+      Math.min(Math.max(left, 0), LONGEST_MS),
+    );
+    signal?.addEventListener("abort", abort, { once: true });
+    work.then(
+      (value) => {
+        settled();
+        resolve(value);
+      },
+      (error) => {
+        settled();
+        reject(error);
+      },
+    );
+
     function abort() {
-      clearTimeout(timer);
+      settled();
       reject(signal?.reason);
     }
-    signal?.addEventListener("abort", abort, { once: true });
-    work.then(resolve, reject).finally(() => {
+
+    function settled() {
       clearTimeout(timer);
       signal?.removeEventListener("abort", abort);
-    });
+    }
   });
 }

@@ -4,14 +4,20 @@ import type { Component } from "../../src/contracts/component.ts";
 export type ComponentFactory = { create(options: object): Component }["create"];
 
 /**
- * Every component by its type, loaded when it is asked for. For whoever knows components only by name:
+ * Every component by its type, or its type, `/` and Dapr's version of it, loaded when it is asked for. For whoever knows components only by name:
  * a bundler takes in all of them.
  */
 export const registry: Readonly<Record<string, () => Promise<ComponentFactory>>> = {
   "secretstores.local.env": async () => (await import("../env.ts")).secrets,
   "state.aws.dynamodb": async () => (await import("../aws/dynamodb.ts")).state,
+  "state.cloudflare.d1": async () => (await import("../cloudflare/d1.ts")).state,
   "state.cloudflare.durableobjects": async () =>
     (await import("../cloudflare/durable-objects.ts")).state,
+  "state.cloudflare.workerskv": async () => (await import("../cloudflare/kv.ts")).state,
   "state.in-memory": async () => (await import("../memory.ts")).state,
+  "state.postgresql": async () => (await import("./postgresql.ts")).stateV1,
+  "state.postgresql/v2": async () => (await import("./postgresql.ts")).state,
+  "state.redis": async () => (await import("./redis.ts")).state,
   "state.sqlite": async () => (await import("./sqlite.ts")).state,
+  "state.upstash": async () => (await import("../upstash.ts")).state,
 };

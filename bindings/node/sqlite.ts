@@ -60,6 +60,7 @@ const fields = {
   cleanupInterval: {
     type: "duration",
     aliases: ["cleanupIntervalInSeconds"],
+    negative: "off",
     default: 0,
     description:
       "Least time between two removals of expired rows, made by a write; 0 leaves them. Expired rows are never read.",

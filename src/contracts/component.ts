@@ -46,6 +46,8 @@ export interface Field {
   readonly type: keyof FieldTypes;
   /** What a bare number of a duration counts. Default `s`. */
   readonly unit?: "s" | "ms";
+  /** `off`: a negative duration in Dapr's YAML means 0. */
+  readonly negative?: "off";
   /** Other names that Dapr's YAML has for it. */
   readonly aliases?: readonly string[];
   readonly description: string;

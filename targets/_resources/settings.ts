@@ -36,8 +36,8 @@ export function toOptions(
       throw document.fault(entry.path, `${entry.name} is another name of ${field}, which is given`);
     }
     if (value === "") continue;
-    const { type, sensitive } = fields[field] as Field;
-    const converted = convert(type, value);
+    const { type, sensitive, negative } = fields[field] as Field;
+    const converted = convert(type, negative === "off" && /^\s*-/.test(value) ? "0" : value);
     if (converted === undefined) {
       const shown = sensitive || entry.from.is !== "value" ? "what it is" : JSON.stringify(value);
       throw document.fault(entry.path, `${entry.name} must be ${wanted[type]}, not ${shown}`);

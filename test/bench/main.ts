@@ -5,17 +5,31 @@
 import { parseArgs } from "node:util";
 import { exitOnSignals } from "../harness/process.ts";
 import { bundles } from "./bundles.ts";
+import { cloudflareStores } from "./cloudflare-stores.ts";
 import { core } from "./core.ts";
 import { dynamodb } from "./dynamodb.ts";
 import { lambda } from "./lambda.ts";
 import { type Goal, met, type Row } from "./measure.ts";
+import { postgresql } from "./postgresql.ts";
+import { redis } from "./redis.ts";
 import { sqlite } from "./sqlite.ts";
 import { startup } from "./startup.ts";
 import { workers } from "./workers.ts";
 
 const { values } = parseArgs({ options: { json: { type: "boolean" }, only: { type: "string" } } });
 exitOnSignals();
-const suites = { core, sqlite, dynamodb, workers, bundles, lambda, startup };
+const suites = {
+  core,
+  sqlite,
+  redis,
+  postgresql,
+  dynamodb,
+  workers,
+  cloudflareStores,
+  bundles,
+  lambda,
+  startup,
+};
 
 const rows: Row[] = [];
 for (const [name, measure] of Object.entries(suites)) {

@@ -6,6 +6,7 @@ let beds = 0;
 export function bedOf(
   state: StateBed["state"],
   clock: { now(): number; pass(ms: number): void | Promise<void> },
+  leastTtl?: number,
 ): StateBed {
   const run = `${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}-${beds++}`;
   return {
@@ -13,5 +14,6 @@ export function bedOf(
     key: (name) => `${run}-${name}`,
     now: clock.now,
     pass: async (ms) => clock.pass(ms),
+    leastTtl,
   };
 }

@@ -1,13 +1,10 @@
-export interface Mutant {
-  /** What the code no longer does. */
-  readonly name: string;
-  readonly file: string;
-  /** Text that stands exactly once in the file. */
-  readonly replace: string;
-  readonly by: string;
-  /** The tests that must notice. */
-  readonly tests: readonly string[];
-}
+import { d1 } from "./d1.ts";
+import { kv } from "./kv.ts";
+import type { Mutant } from "./mutant.ts";
+import { postgresql } from "./postgresql.ts";
+import { redis } from "./redis.ts";
+import { resources } from "./resources.ts";
+import { upstash } from "./upstash.ts";
 
 const memory = ["test/memory.test.ts"];
 const core = ["test/core"];
@@ -325,4 +322,10 @@ export const mutants: readonly Mutant[] = [
     by: "cookies[0] = toText(value)",
     tests: ["test/targets/lambda-response.test.ts"],
   },
+  ...resources,
+  ...redis,
+  ...postgresql,
+  ...d1,
+  ...kv,
+  ...upstash,
 ];

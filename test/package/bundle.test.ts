@@ -84,7 +84,7 @@ describe("components that are imported and not used", () => {
   /** All that do without Node; `-sdk` files import what only their users have. */
   const components = () =>
     subpathsOf(consumer.pillion)
-      .filter((path) => /^pillion\/(memory$|(aws|cloudflare)\/(?!.*-sdk$))/.test(path))
+      .filter((path) => /^pillion\/((memory|upstash)$|(aws|cloudflare)\/(?!.*-sdk$))/.test(path))
       .map((path) => path.replace("pillion/", ""));
   const idleComponents = () => idle(components().map((component) => `pillion/${component}`));
 

@@ -12,17 +12,26 @@ const names: Readonly<Record<string, readonly string[]>> = {
   pillion: ["ApiError", "ComponentError", "defineApp", "pillion"],
   "pillion/aws/dynamodb": ["state"],
   "pillion/aws/dynamodb-sdk": ["sdk"],
+  "pillion/cloudflare/d1": ["state"],
   "pillion/cloudflare/durable-objects": ["state"],
+  "pillion/cloudflare/kv": ["state"],
   "pillion/conformance": ["stateCases"],
   "pillion/contracts/component": [],
   "pillion/contracts/host": [],
+  "pillion/contracts/secrets": ["secretStore"],
   "pillion/contracts/state": ["expiryOf", "stateStore"],
+  "pillion/encryption": ["encrypted"],
+  "pillion/env": ["secrets"],
   "pillion/lambda": ["open", "serve", "withPillion"],
   "pillion/memory": ["state"],
   "pillion/node": ["open", "serve"],
+  "pillion/node/postgresql": ["state", "stateV1"],
+  "pillion/node/redis": ["state"],
   "pillion/node/registry": ["registry"],
   "pillion/node/sqlite": ["state"],
+  "pillion/resources": ["resources"],
   "pillion/testing": ["virtualClock"],
+  "pillion/upstash": ["state"],
   "pillion/workers": ["PillionObject", "open", "serve", "withPillion"],
 };
 
@@ -83,7 +92,7 @@ describe("the subpaths", () => {
   });
 
   test("import in workerd, those of Node and Lambda apart, and export these names", async () => {
-    const elsewhere = /^pillion\/(node|lambda|aws\/dynamodb-sdk)/;
+    const elsewhere = /^pillion\/(node|lambda|resources|aws\/dynamodb-sdk)/;
     const paths = Object.keys(names).filter((path) => !elsewhere.test(path));
     consumer.write({
       "names.js": `

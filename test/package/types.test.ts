@@ -51,7 +51,9 @@ const publicTypes: Readonly<Record<string, readonly string[]>> = {
   ],
   "pillion/aws/dynamodb": ["DynamoDBOptions", "Transport"],
   "pillion/aws/dynamodb-sdk": ["SdkClient", "Transport"],
+  "pillion/cloudflare/d1": [],
   "pillion/cloudflare/durable-objects": [],
+  "pillion/cloudflare/kv": [],
   "pillion/conformance": ["StateBed", "StateCase", "StateCaseName"],
   "pillion/contracts/component": [
     "Block",
@@ -61,6 +63,7 @@ const publicTypes: Readonly<Record<string, readonly string[]>> = {
     "Fields",
     "Options",
     "Settings",
+    "Startup",
   ],
   "pillion/contracts/host": [
     "Call",
@@ -86,6 +89,9 @@ const publicTypes: Readonly<Record<string, readonly string[]>> = {
     "StoredItem",
     "StoredValue",
   ],
+  "pillion/contracts/secrets": ["Secret", "SecretStore", "SecretStoreDefinition"],
+  "pillion/encryption": ["EncryptionOptions", "SecretKeyRef"],
+  "pillion/env": [],
   "pillion/lambda": [
     "HttpHandler",
     "HttpResult",
@@ -97,9 +103,13 @@ const publicTypes: Readonly<Record<string, readonly string[]>> = {
   ],
   "pillion/memory": [],
   "pillion/node": ["NodeServeOptions", "NodeServer"],
+  "pillion/node/postgresql": [],
+  "pillion/node/redis": [],
   "pillion/node/registry": ["ComponentFactory"],
   "pillion/node/sqlite": [],
+  "pillion/resources": ["ResourceOptions"],
   "pillion/testing": ["VirtualClock"],
+  "pillion/upstash": [],
   "pillion/workers": ["BareHandler", "WithPillionOptions", "WorkerHandlers", "Wrapped"],
 };
 

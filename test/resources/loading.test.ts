@@ -116,6 +116,18 @@ describe("how a component is described", () => {
     });
   });
 
+  test("by a negative interval, which means none", async () => {
+    const settings = (name: string) =>
+      `${setting("connectionString", "x.db")}, ${setting(name, "-1")}`;
+    const of = (name: string) =>
+      load(folderOf({ "a.yaml": component("s", "state.sqlite", settings(name)) }));
+    const { components } = await of("cleanupIntervalInSeconds");
+    expect(components.s?.options.cleanupInterval).toBe("0");
+    await expect(of("busyTimeout")).rejects.toThrow(
+      "component s: the setting busyTimeout must be ",
+    );
+  });
+
   test("with templates for its app, namespace, pod and a UUID", async () => {
     const value = '"{appID}/{namespace}/{podName}/{uuid}/{uuid}/{other}"';
     const folder = folderOf({

@@ -6,7 +6,7 @@ import type { Call } from "./contracts/host.ts";
 import { configurationError } from "./errors.ts";
 import type { Listener } from "./events.ts";
 import { type Components, createRuntime, type Runtime } from "./runtime.ts";
-import { webHost } from "./web.ts";
+import { hostOf } from "./web.ts";
 
 /** For `new Hono<PillionEnv>()`: types `c.var.blocks`. */
 export interface PillionEnv {
@@ -46,19 +46,9 @@ export function pillion(options?: PillionOptions): MiddlewareHandler<PillionEnv>
         "pillion() found no runtime: serve the app with the serve of pillion/node, pillion/workers or pillion/lambda, or give pillion({ id, components })",
       );
     }
-    own = createRuntime({ ...options, host: hostOf(c, options) });
+    own = createRuntime({ ...options, host: hostOf(options.env ?? c.env, contextOf(c)) });
     return own;
   }
-}
-
-function hostOf(c: Context, { env = c.env }: PillionOptions) {
-  const exports =
-    (contextOf(c) as { exports?: Record<string, unknown> } | undefined)?.exports ?? {};
-  const target =
-    typeof navigator !== "undefined" && navigator.userAgent === "Cloudflare-Workers"
-      ? "workers"
-      : "node";
-  return webHost(target, { env: env ?? {}, exports });
 }
 
 function callOf(c: Context, onEvent: Listener | undefined): Call {

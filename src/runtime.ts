@@ -23,12 +23,16 @@ export interface RuntimeOptions {
 
 /** Opens components on first use, hands out building blocks and owns the end of both. */
 export interface Runtime extends AsyncDisposable {
+  /** What it was made from. */
+  readonly options: RuntimeOptions;
   /** The building blocks outside any invocation. */
   readonly blocks: Blocks;
   /** Tells the user's listener, if there is one; what that throws is dropped. */
   readonly onEvent: Listener | undefined;
   /** The building blocks on behalf of one invocation. */
   blocksFor(call: Call): Blocks;
+  /** A state store as a block uses it, for what builds on the runtime: throws as `state(name)` does. */
+  opened(name: string): OpenedState;
   /** Opens a component and connects it, which else its first call does. Throws as that would. */
   init(name: string, signal?: AbortSignal): Promise<void>;
   /**
@@ -53,9 +57,11 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   let closing: Promise<void> | undefined;
 
   const runtime: Runtime = {
+    options,
     blocks: blocksFor(background),
     onEvent,
     blocksFor,
+    opened: stores.find,
     init: async (name, signal) => stores.find(name).store.init?.({ ...background, signal }),
     close: (limitMs) => (closing ??= close(limitMs)),
     [Symbol.asyncDispose]: () => runtime.close(),

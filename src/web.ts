@@ -23,6 +23,16 @@ export function webHost(target: Target, ports: Partial<Host> = {}): Host {
   };
 }
 
+/** The host of whichever platform gave `env` and `context` with a request. */
+export function hostOf(env: unknown, context: unknown): Host {
+  const { exports = {} } = (context ?? {}) as Pick<Partial<Host>, "exports">;
+  const target =
+    typeof navigator !== "undefined" && navigator.userAgent === "Cloudflare-Workers"
+      ? "workers"
+      : "node";
+  return webHost(target, { env: (env ?? {}) as Host["env"], exports });
+}
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   sleep(ms, signal) {

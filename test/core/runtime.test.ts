@@ -423,13 +423,13 @@ describe("an invocation", () => {
     expect(await state.get("k")).toBe(1);
   });
 
-  test("takes only a traceparent that is one", () => {
+  test("takes only a traceparent that is one, and baggage in any case", () => {
     const trace = (traceparent: string) =>
-      traceFrom((name) => ({ traceparent, baggage: "a=1" })[name]);
+      traceFrom((name) => ({ traceparent, tracestate: "t=1", baggage: "a=1" })[name]);
     const sound = `00-${"a".repeat(32)}-${"b".repeat(16)}-01`;
-    expect(trace(sound)).toEqual({ traceparent: sound, baggage: "a=1" });
+    expect(trace(sound)).toEqual({ traceparent: sound, tracestate: "t=1", baggage: "a=1" });
     for (const bad of ["", "x", sound.toUpperCase(), sound.slice(1)])
-      expect(trace(bad)).toEqual({});
+      expect(trace(bad)).toEqual({ baggage: "a=1" });
   });
 
   test("an aborted signal stops the next call, with the signal's reason", async () => {

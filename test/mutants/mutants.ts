@@ -1,4 +1,5 @@
 import { d1 } from "./d1.ts";
+import { http } from "./http.ts";
 import { kv } from "./kv.ts";
 import type { Mutant } from "./mutant.ts";
 import { postgresql } from "./postgresql.ts";
@@ -328,4 +329,5 @@ export const mutants: readonly Mutant[] = [
   ...d1,
   ...kv,
   ...upstash,
+  ...http,
 ];

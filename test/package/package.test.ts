@@ -22,6 +22,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
   "pillion/contracts/state": ["expiryOf", "stateStore"],
   "pillion/encryption": ["encrypted"],
   "pillion/env": ["secrets"],
+  "pillion/http": ["createApi", "runtimeApi"],
   "pillion/lambda": ["open", "serve", "withPillion"],
   "pillion/memory": ["state"],
   "pillion/node": ["open", "serve"],

@@ -92,6 +92,17 @@ const publicTypes: Readonly<Record<string, readonly string[]>> = {
   "pillion/contracts/secrets": ["Secret", "SecretStore", "SecretStoreDefinition"],
   "pillion/encryption": ["EncryptionOptions", "SecretKeyRef"],
   "pillion/env": [],
+  "pillion/http": [
+    "AccessRule",
+    "Api",
+    "ApiOptions",
+    "ApiRequest",
+    "ApiResponse",
+    "ApiSettings",
+    "AppConnection",
+    "Process",
+    "RuntimeApiOptions",
+  ],
   "pillion/lambda": [
     "HttpHandler",
     "HttpResult",

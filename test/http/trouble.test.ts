@@ -1,0 +1,137 @@
+import { describe, expect, test, vi } from "vitest";
+import * as memory from "../../bindings/memory.ts";
+import type { Call } from "../../src/contracts/host.ts";
+import type { StateStore } from "../../src/contracts/state.ts";
+import { ComponentError, type ErrorKind } from "../../src/errors.ts";
+import { type Got, requestOf, throughHandle } from "./_run.ts";
+import { apiWith, storeOf } from "./_stores.ts";
+
+const path = "/v1.0/state/store";
+
+function senderOf(changes: Partial<StateStore>, features?: readonly string[]) {
+  const { api, events, runtime } = apiWith({
+    components: { store: storeOf(() => changes, features) },
+  });
+  const through = throughHandle(api);
+  const send = (method: string, path: string, body?: string, headers = {}) =>
+    through({ method, path, headers, body });
+  return { send, api, events, runtime };
+}
+
+const errorOf = ({ status, body }: Got) => ({ status, ...JSON.parse(body || "{}") });
+const failing = (kind: ErrorKind) => async () => {
+  throw new ComponentError(kind, "the service said so");
+};
+
+describe("requests beside each other", () => {
+  /** A store whose reads wait until they are let go, or their caller leaves. */
+  function waiting() {
+    let open = () => {};
+    const gate = new Promise<void>((resolve) => (open = resolve));
+    const calls: Call[] = [];
+    const found = senderOf({
+      async get(key, _options, call) {
+        calls.push(call);
+        await new Promise<void>((resolve, reject) => {
+          void gate.then(resolve);
+          call.signal?.addEventListener("abort", () => reject(call.signal?.reason));
+        });
+        return { value: { json: JSON.stringify(key) }, etag: undefined, expires: undefined };
+      },
+    });
+    return { ...found, open, calls };
+  }
+
+  test("one whose caller leaves ends, and the others are answered", async () => {
+    const { api, open, calls, events } = waiting();
+    const leaving = new AbortController();
+    const { signal } = leaving;
+    const left = api.handle(requestOf("GET", `${path}/left`, { signal }));
+    const stay = ["a", "b", "c"].map((key) => api.handle(requestOf("GET", `${path}/${key}`)));
+    await vi.waitFor(() => expect(calls.length).toBe(4));
+    leaving.abort(new Error("gone"));
+    expect((await left).status).toBe(500);
+    open();
+    const bodies = (await Promise.all(stay)).map(({ body }) => body);
+    expect(bodies).toEqual(['"app||a"', '"app||b"', '"app||c"']);
+    expect(events.filter(({ type }) => type === "handler.failed")).toEqual([]);
+  });
+
+  test("each has its own trace", async () => {
+    const { api, open, calls } = waiting();
+    const traceparents = [1, 2].map((n) => `00-${String(n).repeat(32)}-${"a".repeat(16)}-01`);
+    const all = traceparents.map((traceparent) =>
+      api.handle(requestOf("GET", `${path}/a`, { headers: { traceparent } })),
+    );
+    await vi.waitFor(() => expect(calls.length).toBe(2));
+    open();
+    expect((await Promise.all(all)).map(({ headers }) => headers.traceparent)).toEqual(
+      traceparents,
+    );
+    expect(calls.map(({ trace }) => trace.traceparent)).toEqual(traceparents);
+  });
+
+  test("work that outlives its request is waited for by close, and follows no caller", async () => {
+    let end = () => {};
+    const ended = new Promise<void>((resolve) => (end = resolve));
+    const leaving = new AbortController();
+    let signal: AbortSignal | undefined;
+    const { api } = senderOf({
+      async get(_key, _options, call) {
+        call.waitUntil(ended);
+        signal = call.signal;
+        return undefined;
+      },
+    });
+    await api.handle(requestOf("GET", `${path}/a`, { signal: leaving.signal }));
+    let closed = false;
+    const closing = api.close().then(() => (closed = true));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect([closed, signal]).toEqual([false, undefined]);
+    end();
+    await closing;
+  });
+});
+
+describe("what nobody foresaw", () => {
+  test("is 500 without a word of it, and told to the listener", async () => {
+    const { api, events } = apiWith();
+    const request = requestOf("GET", `${path}/a`);
+    const header = () => {
+      throw new TypeError("secret");
+    };
+    const got = await api.handle({ ...request, header });
+    expect([got.status, got.body]).toEqual([
+      500,
+      '{"errorCode":"ERROR","message":"internal error"}',
+    ]);
+    expect(events.map(({ type }) => type)).toEqual(["handler.failed"]);
+  });
+
+  test("a runtime that is closed answers so", async () => {
+    const { send, runtime } = senderOf({});
+    await send("GET", `${path}/a`);
+    await runtime.close();
+    expect(errorOf(await send("GET", `${path}/a`))).toMatchObject({
+      status: 503,
+      errorCode: "ERR_RUNTIME_CLOSED",
+    });
+  });
+
+  test("a component that does not open names what is wrong", async () => {
+    const component = { ...memory.state({}), open: () => failing("config")() as never };
+    const broken = {
+      ...component,
+      open: () => {
+        throw new ComponentError("config", "component store: set the variable X");
+      },
+    };
+    const { api } = apiWith({ components: { store: broken } });
+    const got = await throughHandle(api)({ method: "GET", path: `${path}/a`, headers: {} });
+    expect(errorOf(got)).toEqual({
+      status: 500,
+      errorCode: "ERR_CONFIGURATION",
+      message: "component store: set the variable X",
+    });
+  });
+});

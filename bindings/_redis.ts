@@ -169,8 +169,14 @@ function characters(bytes: Uint8Array): string {
 
 /** The new ETags, empty for a delete. Throws "etag-mismatch" that names the key whose condition did not hold. */
 export function toVersions(reply: Reply, keys: readonly string[]): string[] {
-  if (Array.isArray(reply)) return reply.map(toText);
-  const key = keys[Number(reply) - 1];
+  if (Array.isArray(reply) && reply.length === keys.length) return reply.map(toText);
+  const key = typeof reply === "number" ? keys[reply - 1] : undefined;
+  if (key === undefined) {
+    throw new ComponentError(
+      "unavailable",
+      "the server's answer is none of a write: it may have been made",
+    );
+  }
   throw new ComponentError("etag-mismatch", `key ${key} was written since it was read`);
 }
 

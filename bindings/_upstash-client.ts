@@ -33,7 +33,7 @@ export function link(settings: ClientSettings, host: Host, component: string): L
   const { clock } = host;
   const connect = settings.client === undefined ? createOwn(settings, host, component) : undefined;
   let client = connect ? undefined : given(settings.client, component);
-  /** Of the command that is being made; the client asks for it while it makes it. */
+  /** Of the command that is being made: the client reads it before its first await, so that no two calls share it. */
   let signal: AbortSignal | undefined;
 
   return {
@@ -98,10 +98,16 @@ type Connect = (signal: () => AbortSignal | undefined) => Promise<Client>;
 function createOwn(settings: ClientSettings, { env }: Host, component: string): Connect {
   const url = needed("url", "UPSTASH_REDIS_REST_URL");
   const token = needed("token", "UPSTASH_REDIS_REST_TOKEN");
-  if (!/^https?:\/\/[^\s/]/.test(url)) {
+  if (!/^https?:\/\/[^\s/@#$.?][^\s/@]*(\/\S*)?$/.test(url)) {
     throw new ComponentError(
       "config",
-      `component ${component}: the setting url must be the address of the REST API, which begins with https://`,
+      `component ${component}: the setting url must be the address of the REST API, which begins with https:// and holds no user name`,
+    );
+  }
+  if (!/^[\x21-\x7e]+$/.test(token)) {
+    throw new ComponentError(
+      "config",
+      `component ${component}: the setting token holds a space, a line break or what no token holds`,
     );
   }
   return async (signal) => {
@@ -141,13 +147,15 @@ function given(client: unknown, component: string): Client {
 
 /** The client's own errors quote the command and with it the value: neither their text nor they themselves go on. */
 function failureOf(cause: unknown, component: string): ComponentError {
-  const { name } = cause as Error;
+  // A client may reject with anything.
+  const error = Object(cause) as Error;
+  const { name } = error;
   const [said = ""] = messageOf(cause).split(", command was: ");
   if (name === "UpstashJSONParseError") {
     return failure("unavailable", "what answered is not Upstash's REST API: check the setting url");
   }
   if (name !== "UpstashError") {
-    const code = ((cause as Error).cause as { readonly code?: string } | undefined)?.code;
+    const code = (error.cause as { readonly code?: string } | undefined)?.code;
     const why = code === undefined ? said : `${said}, ${code}`;
     return failure("unavailable", `no answer from Upstash (${why}): a write may have been made`);
   }

@@ -1,4 +1,4 @@
-import { secretStore } from "../src/contracts/secrets.ts";
+import { isGuarded, secretStore } from "../src/contracts/secrets.ts";
 
 const fields = {
   prefix: {
@@ -8,9 +8,6 @@ const fields = {
   },
 } as const;
 
-/** Names that hold the runtime's own secrets, whatever their case: Dapr shows them to nobody. */
-const guarded = /^(APP_API_TOKEN$|DAPR_)/i;
-
 /** Secrets in variables: of the process, or of the Worker. */
 export const secrets = /* @__PURE__ */ secretStore({
   type: "secretstores.local.env",
@@ -19,7 +16,7 @@ export const secrets = /* @__PURE__ */ secretStore({
   open: ({ prefix }, { env }) => ({
     async get(name) {
       const variable = prefix + name;
-      if (guarded.test(variable) || !Object.hasOwn(env, variable)) return undefined;
+      if (isGuarded(variable) || !Object.hasOwn(env, variable)) return undefined;
       const value = env[variable];
       // A worker binding of another kind is no secret.
       return typeof value === "string" ? { [name]: value } : undefined;

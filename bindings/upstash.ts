@@ -92,7 +92,10 @@ function upstashStore(settings: Settings<typeof fields>, host: Host, name: strin
       let cursor = "0";
       do {
         const step = await upstash.run(scanScript, [], [cursor, pattern, STEP], call);
-        const [next, ...found] = step as readonly Reply[];
+        const [next, ...found] = Array.isArray(step) ? (step as readonly Reply[]) : [];
+        if (!/^\d+$/.test(String(next))) {
+          throw new ComponentError("unavailable", `component ${name}: what answered is not a scan`);
+        }
         keys.add(toKeys(found));
         cursor = String(next);
       } while (cursor !== "0");
@@ -107,7 +110,9 @@ function upstashStore(settings: Settings<typeof fields>, host: Host, name: strin
   /** EVAL runs where writes do; EVAL_RO may run on a replica, and so answer what was. */
   async function readAll(keys: readonly string[], { consistency }: ReadOptions, call: Call) {
     const replica = consistency === "eventual";
-    return (await upstash.run(readAllScript, [...keys], [], call, replica)) as readonly Reply[];
+    const replies = await upstash.run(readAllScript, [...keys], [], call, replica);
+    if (Array.isArray(replies) && replies.length === keys.length) return replies;
+    throw new ComponentError("unavailable", `component ${name}: what answered is none of a read`);
   }
 
   async function write(operations: readonly StateOperation[], call: Call): Promise<string[]> {

@@ -37,7 +37,7 @@ function check(value: unknown, name: string, field: Field, component: string): u
   if (field.type === "duration") {
     const ms = toMilliseconds(value, field.unit);
     if (ms !== undefined) return ms;
-    throw wrongType(`${field.unit ?? "s"}, or a duration such as 1m30s`);
+    throw wrongType(`a number of ${field.unit ?? "s"}, or a duration such as 1m30s`);
   }
   const sound = field.type === "number" ? Number.isFinite(value) : typeof value === field.type;
   if (!sound) throw wrongType(`a ${field.type}`);

@@ -1,7 +1,7 @@
 import type { Clock, Random } from "../../src/contracts/host.ts";
 import type { Precondition, StoredItem, StoredValue } from "../../src/contracts/state.ts";
 import { ComponentError } from "../../src/errors.ts";
-import { fromBase64, toBase64 } from "./_base64.ts";
+import { fromBase64, toBase64 } from "../_base64.ts";
 import type { Row } from "./_service.ts";
 
 /** Names of the attributes that the user chooses; `value` and `etag` are Dapr's. */

@@ -1,5 +1,6 @@
 import type { StateOperation, StoredItem, StoredValue } from "../../src/contracts/state.ts";
 import { ComponentError } from "../../src/errors.ts";
+import { fromBase64, toBase64 } from "../_base64.ts";
 
 /** A row of Dapr's table for SQLite, as D1 answers it. */
 export interface Row {
@@ -88,7 +89,7 @@ export function toColumns(value: StoredValue): [string, number] {
 export function toItem(row: Row): StoredItem {
   const { value, etag, expiration_time: end } = row;
   return {
-    value: row.is_binary ? { bytes: fromBase64(row) } : { json: value },
+    value: row.is_binary ? { bytes: bytesOf(row) } : { json: value },
     etag,
     expires: end === null ? undefined : Date.parse(`${end.replace(" ", "T")}Z`) / 1000,
   };
@@ -99,20 +100,9 @@ export function format(seconds: number): string {
   return new Date(seconds * 1000).toISOString().slice(0, 19).replace("T", " ");
 }
 
-/** Arguments that one call takes on every platform. */
-const CHUNK = 0x8000;
-
-function toBase64(bytes: Uint8Array): string {
-  let text = "";
-  for (let start = 0; start < bytes.length; start += CHUNK) {
-    text += String.fromCharCode(...bytes.subarray(start, start + CHUNK));
-  }
-  return btoa(text);
-}
-
-function fromBase64({ key, value }: Row): Uint8Array {
+function bytesOf({ key, value }: Row): Uint8Array {
   try {
-    return Uint8Array.from(atob(value), (character) => character.charCodeAt(0));
+    return fromBase64(value);
   } catch (cause) {
     throw new ComponentError("corrupt", `key ${key} is marked as bytes and is not base64`, {
       cause,

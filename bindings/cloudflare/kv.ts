@@ -63,6 +63,8 @@ const MAX_KEY = 512;
 /** 25 MiB, written out: bundlers keep a product that nobody uses. */
 const MAX_VALUE = 26_214_400;
 const LEAST_TTL = 60;
+/** KV takes no more, and so does core. */
+const MAX_TTL = 2_147_483_647;
 
 function kvStore({ kvNamespaceID }: Settings<typeof fields>, host: Host, name: string): StateStore {
   const namespace = namespaceOf(kvNamespaceID, host, name);
@@ -106,7 +108,9 @@ function kvStore({ kvNamespaceID }: Settings<typeof fields>, host: Host, name: s
     if (expires === undefined && "json" in value) return {};
     const metadata = { ...("bytes" in value && { bytes: true as const }), expires };
     // KV counts from the second that has begun; with one more it is not early.
-    return ttl === undefined ? { metadata } : { metadata, expirationTtl: ttl + 1 };
+    return ttl === undefined
+      ? { metadata }
+      : { metadata, expirationTtl: Math.min(ttl + 1, MAX_TTL) };
   }
 
   async function ask<T>(question: () => Promise<T>): Promise<T> {
@@ -149,7 +153,7 @@ function kvStore({ kvNamespaceID }: Settings<typeof fields>, host: Host, name: s
 
 function toItem(bytes: Uint8Array, metadata: unknown, decoder: TextDecoder): StoredItem {
   const { bytes: marked, expires } = (metadata ?? {}) as Metadata;
-  const end = typeof expires === "number" ? expires : undefined;
+  const end = Number.isSafeInteger(expires) ? expires : undefined;
   return {
     value: marked === true ? { bytes } : toValue(bytes, decoder),
     etag: undefined,

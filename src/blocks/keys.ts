@@ -18,8 +18,11 @@ export function prefixOf(
     case "appid":
       return id + SEPARATOR;
     case "namespace":
-      return (typeof namespace === "string" && namespace ? `${namespace}.${id}` : id) + SEPARATOR;
+      if (typeof namespace !== "string" || namespace === "") return id + SEPARATOR;
+      checkKey(namespace, "NAMESPACE");
+      return `${namespace}.${id}${SEPARATOR}`;
     case "name":
+      checkKey(name, "component name");
       return name + SEPARATOR;
     default:
       checkKey(prefix, "keyPrefix");

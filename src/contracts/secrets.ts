@@ -36,3 +36,8 @@ export function secretStore<const F extends Fields>(
     open: (host, name) => definition.open(settingsOf(fields, options, name), host, name),
   });
 }
+
+/** Whether a variable holds a secret of the runtime's own: Dapr shows them to no component and no app, whatever their case. */
+export function isGuarded(variable: string): boolean {
+  return /^(APP_API_TOKEN$|DAPR_)/i.test(variable);
+}

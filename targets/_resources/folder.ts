@@ -5,7 +5,7 @@ import { type Document, parseDocuments } from "./document.ts";
 
 /**
  * Every document in the YAML files of a folder, file by file in the order of their names; folders inside it are not
- * looked into. With `optional`, a folder that is not there holds none.
+ * looked into, nor hidden files. With `optional`, a folder that is not there holds none.
  * Throws `ERR_CONFIGURATION` for what cannot be read.
  */
 export async function readFolder(
@@ -21,7 +21,7 @@ async function filesIn(path: string, optional: boolean): Promise<string[]> {
   try {
     const entries = await readdir(path, { withFileTypes: true });
     return entries
-      .filter((entry) => !entry.isDirectory() && /\.ya?ml$/i.test(entry.name))
+      .filter((entry) => !entry.isDirectory() && /^[^.].*\.ya?ml$/i.test(entry.name))
       .map((entry) => join(path, entry.name))
       .sort();
   } catch (cause) {
@@ -33,7 +33,7 @@ async function filesIn(path: string, optional: boolean): Promise<string[]> {
 
 async function textOf(file: string): Promise<string> {
   try {
-    return await readFile(file, "utf8");
+    return new TextDecoder("utf-8", { fatal: true }).decode(await readFile(file));
   } catch (cause) {
     throw unreadable(file, cause);
   }
@@ -49,4 +49,6 @@ const reasons: Readonly<Record<string, string>> = {
   ENOENT: "it does not exist",
   ENOTDIR: "it is not a folder",
   EACCES: "this user may not read it",
+  EISDIR: "it is a folder",
+  ERR_ENCODING_INVALID_ENCODED_DATA: "it is not UTF-8",
 };

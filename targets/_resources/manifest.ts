@@ -1,11 +1,17 @@
 import type { Document, Path } from "./document.ts";
 import { toBoolean } from "./settings.ts";
 
-/** A Component of Dapr's, read and checked, with nothing in it resolved. */
-export interface Manifest {
+/** Who a Component is for: as much as must be sound in one that is for others. */
+export interface Head {
   readonly document: Document;
   readonly name: string;
   readonly namespace: string | undefined;
+  /** App ids that may use it; empty for all. */
+  readonly scopes: readonly string[];
+}
+
+/** A Component of Dapr's, read and checked, with nothing in it resolved. */
+export interface Manifest extends Head {
   /** In lower case. */
   readonly type: string;
   readonly version: string;
@@ -15,8 +21,6 @@ export interface Manifest {
   readonly metadata: readonly Entry[];
   /** Name of the secret store that `secretKeyRef` asks. */
   readonly secretStore: string | undefined;
-  /** App ids that may use it; empty for all. */
-  readonly scopes: readonly string[];
 }
 
 export interface Entry {
@@ -28,24 +32,26 @@ export interface Entry {
     | { readonly is: "variable"; readonly name: string };
 }
 
+export type Warn = (text: string) => void;
+
 const API_VERSION = "dapr.io/v1alpha1";
 
-/** What each level of a Component may hold. */
-const known = {
-  "": ["apiVersion", "kind", "metadata", "spec", "auth", "scopes"],
-  spec: ["type", "version", "ignoreErrors", "initTimeout", "metadata"],
-  auth: ["secretStore"],
-} as const;
+/** Resources that Dapr has besides components. */
+const otherKinds =
+  /^(Subscription|Configuration|Resiliency|HTTPEndpoint|MCPServer|WorkflowAccessPolicy)$/;
 
-/** The Component in a document; undefined for a resource of another kind. Throws `ERR_CONFIGURATION` for a malformed one. */
-export function toManifest(document: Document, warn: (text: string) => void): Manifest | undefined {
-  const { content } = document;
+/** Of the Component in a document; undefined for a resource of another kind. Throws `ERR_CONFIGURATION` for a malformed one. */
+export function toHead(document: Document, warn: Warn): Head | undefined {
+  const content = document.content([]);
+  if (content === null || content === undefined) return undefined;
   if (!isRecord(content)) {
-    if (content === null || content === undefined) return undefined;
     throw document.fault([], "a resource is a mapping, with apiVersion and kind");
   }
-  if (content.kind !== "Component") return undefined;
-  const apiVersion = text(document, ["apiVersion"]);
+  if (content.kind !== "Component") {
+    warnOfKind(document, content, warn);
+    return undefined;
+  }
+  const apiVersion = needed(document, ["apiVersion"]);
   if (apiVersion !== API_VERSION) {
     throw document.fault(["apiVersion"], `a Component is ${API_VERSION}, not ${apiVersion}`);
   }
@@ -53,18 +59,38 @@ export function toManifest(document: Document, warn: (text: string) => void): Ma
   if (!/^[^/%\\]+$/.test(name) || name === "." || name === "..") {
     throw document.fault(["metadata", "name"], `${JSON.stringify(name)} cannot be part of a path`);
   }
-  warnOfUnknown(document, name, warn);
+  const namespace = text(document, ["metadata", "namespace"]);
+  const scopes = list(document, ["scopes"]).map((_, at) => needed(document, ["scopes", at]));
+  return { document, name, namespace, scopes };
+}
+
+/** A component that is misspelt would else be missed only by whoever uses it. */
+function warnOfKind(
+  document: Document,
+  { kind, apiVersion, spec }: Readonly<Record<string, unknown>>,
+  warn: Warn,
+): void {
+  const meant = isRecord(spec) && spec.type !== undefined;
+  if (typeof kind === "string" && otherKinds.test(kind)) return;
+  if (!meant && !String(apiVersion).startsWith("dapr.io/")) return;
+  const found = kind === undefined ? "it has no kind" : `its kind is ${JSON.stringify(kind)}`;
+  warn(`${document.at(["kind"])}: this is no Component, since ${found}: left out`);
+}
+
+/** The rest of a Component. Throws `ERR_CONFIGURATION` for a malformed one. */
+export function toManifest(head: Head, warn: Warn): Manifest {
+  const { document } = head;
+  const type = needed(document, ["spec", "type"]).toLowerCase();
+  const metadata = entriesOf(document);
+  warnOfUnknown(head, warn);
   return {
-    document,
-    name,
-    namespace: text(document, ["metadata", "namespace"]),
-    type: needed(document, ["spec", "type"]).toLowerCase(),
+    ...head,
+    type,
     version: text(document, ["spec", "version"]) || "v1",
     ignoreErrors: flag(document, ["spec", "ignoreErrors"]),
-    initTimeout: text(document, ["spec", "initTimeout"]),
-    metadata: entriesOf(document),
+    initTimeout: text(document, ["spec", "initTimeout"]) || undefined,
+    metadata,
     secretStore: text(document, ["auth", "secretStore"]),
-    scopes: list(document, ["scopes"]).map((_, at) => needed(document, ["scopes", at])),
   };
 }
 
@@ -81,7 +107,7 @@ function entriesOf(document: Document): Entry[] {
 
 function entryOf(document: Document, at: number): Entry {
   const path = ["spec", "metadata", at];
-  const item = contentAt(document, path);
+  const item = document.content(path);
   if (!isRecord(item)) throw document.fault(path, "a setting is a mapping with name and value");
   const name = needed(document, [...path, "name"]);
   const sources = ["value", "secretKeyRef", "envRef"].filter((source) => isGiven(item[source]));
@@ -112,20 +138,37 @@ function isGiven(value: unknown): boolean {
   return isRecord(value) ? Object.keys(value).length > 0 : value !== "";
 }
 
-function warnOfUnknown(document: Document, name: string, warn: (text: string) => void): void {
-  for (const [level, fields] of Object.entries(known)) {
-    const path = level === "" ? [] : [level];
-    const content = contentAt(document, path);
+/** What a level of a Component may hold. */
+const fields = {
+  component: ["apiVersion", "kind", "metadata", "spec", "auth", "scopes"],
+  metadata: ["name", "namespace", "labels", "annotations"],
+  spec: ["type", "version", "ignoreErrors", "initTimeout", "metadata"],
+  setting: ["name", "value", "secretKeyRef", "envRef"],
+  secretKeyRef: ["name", "key"],
+  auth: ["secretStore"],
+} as const;
+
+function warnOfUnknown({ document, name }: Head, warn: Warn): void {
+  const check = (path: Path, known: readonly string[]) => {
+    const content = document.content(path);
     for (const field of Object.keys(isRecord(content) ? content : {})) {
-      if ((fields as readonly string[]).includes(field)) continue;
+      if (known.includes(field)) continue;
       const place = document.at([...path, field]);
       warn(`${place}: component ${name} has no field ${[...path, field].join(".")}: left out`);
     }
+  };
+  check([], fields.component);
+  check(["metadata"], fields.metadata);
+  check(["spec"], fields.spec);
+  check(["auth"], fields.auth);
+  for (const at of list(document, ["spec", "metadata"]).keys()) {
+    check(["spec", "metadata", at], fields.setting);
+    check(["spec", "metadata", at, "secretKeyRef"], fields.secretKeyRef);
   }
 }
 
 function text(document: Document, path: Path): string | undefined {
-  const content = contentAt(document, path);
+  const content = document.content(path);
   if (content === undefined || content === null) return undefined;
   const written = document.scalar(path);
   if (written === undefined) throw document.fault(path, "this must be text");
@@ -145,17 +188,10 @@ function flag(document: Document, path: Path): boolean {
 }
 
 function list(document: Document, path: Path): readonly unknown[] {
-  const content = contentAt(document, path);
+  const content = document.content(path);
   if (content === undefined || content === null) return [];
   if (!Array.isArray(content)) throw document.fault(path, "this must be a list");
   return content;
-}
-
-function contentAt({ content }: Document, path: Path): unknown {
-  return path.reduce<unknown>(
-    (found, part) => (found as Record<string | number, unknown> | null | undefined)?.[part],
-    content,
-  );
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

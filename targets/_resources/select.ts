@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Host } from "../../src/contracts/host.ts";
 import { readFolder } from "./folder.ts";
-import { type Manifest, toManifest } from "./manifest.ts";
+import { type Head, type Manifest, toHead, toManifest, type Warn } from "./manifest.ts";
 
 export interface Selection {
   readonly id: string;
@@ -15,37 +15,37 @@ export interface Selection {
 export async function selected(
   paths: readonly string[],
   { id, host }: Selection,
-  warn: (text: string) => void,
+  warn: Warn,
 ): Promise<Manifest[]> {
   const overlays = paths.map((path) => join(path, host.target));
-  const chosen = new Map<string, Manifest>();
+  const chosen = new Map<string, Head>();
   for (const layer of [paths, overlays]) {
     const optional = layer === overlays;
     const documents = await Promise.all(layer.map((path) => readFolder(path, { optional })));
-    const manifests = documents.flat().flatMap((document) => toManifest(document, warn) ?? []);
-    const seen = manifests.filter((manifest) => isSeen(manifest, id, host.env.NAMESPACE));
-    for (const manifest of unique(seen)) chosen.set(manifest.name, manifest);
+    const heads = documents.flat().flatMap((document) => toHead(document, warn) ?? []);
+    const seen = heads.filter((head) => isSeen(head, id, host.env.NAMESPACE));
+    for (const head of unique(seen)) chosen.set(head.name, head);
   }
-  return [...chosen.values()];
+  return [...chosen.values()].map((head) => toManifest(head, warn));
 }
 
-function isSeen({ namespace, scopes }: Manifest, id: string, own: unknown): boolean {
+function isSeen({ namespace, scopes }: Head, id: string, own: unknown): boolean {
   // Without NAMESPACE, Dapr takes a component of any.
   const near = !own || !namespace || namespace === own;
   return near && (scopes.length === 0 || scopes.includes(id));
 }
 
 /** Throws for two components of one name in the same layer. */
-function unique(manifests: readonly Manifest[]): readonly Manifest[] {
-  const names = new Map<string, Manifest>();
-  for (const manifest of manifests) {
-    const { name, document } = manifest;
+function unique(heads: readonly Head[]): readonly Head[] {
+  const names = new Map<string, Head>();
+  for (const head of heads) {
+    const { name, document } = head;
     const first = names.get(name);
     if (first) {
       const other = first.document.at(["metadata", "name"]);
       throw document.fault(["metadata", "name"], `component ${name} is in ${other} already`);
     }
-    names.set(name, manifest);
+    names.set(name, head);
   }
-  return manifests;
+  return heads;
 }

@@ -1,4 +1,5 @@
 import type { Field, Fields } from "../../src/contracts/component.ts";
+import { toMilliseconds } from "../../src/settings.ts";
 import type { Entry, Manifest } from "./manifest.ts";
 
 /** A setting of a component with the text that the manifest, a secret or a variable has for it. */
@@ -62,7 +63,7 @@ function convert(type: Field["type"], value: string): unknown {
     case "boolean":
       return toBoolean(value);
     case "duration":
-      return value.trim();
+      return toMilliseconds(value.trim()) === undefined ? undefined : value.trim();
     case "string":
       return value;
     case "code":

@@ -1,5 +1,5 @@
 import type { Call } from "../../src/contracts/host.ts";
-import type { SecretStore } from "../../src/contracts/secrets.ts";
+import { isGuarded, type SecretStore } from "../../src/contracts/secrets.ts";
 import type { Entry, Manifest } from "./manifest.ts";
 import type { Written } from "./settings.ts";
 
@@ -21,7 +21,8 @@ export function writtenIn(manifest: Manifest, sources: Sources): Promise<Written
   );
 }
 
-async function textOf(manifest: Manifest, entry: Entry, sources: Sources): Promise<string> {
+/** The text of one setting. Throws as {@link writtenIn} does. */
+export async function textOf(manifest: Manifest, entry: Entry, sources: Sources): Promise<string> {
   const { from } = entry;
   switch (from.is) {
     case "value":
@@ -41,19 +42,16 @@ async function textOf(manifest: Manifest, entry: Entry, sources: Sources): Promi
   }
 }
 
-/** Names that hold the runtime's own secrets: Dapr lets no component read them. */
-const guarded = /^(APP_API_TOKEN$|DAPR_)/i;
-
 function variableOf(
   { document }: Manifest,
   { path, name }: Entry,
   variable: string,
   { env }: Sources,
 ): string {
-  if (guarded.test(variable)) {
+  if (isGuarded(variable)) {
     throw document.fault(path, `${name}: no component may read the variable ${variable}`);
   }
-  const value = env[variable];
+  const value = Object.hasOwn(env, variable) ? env[variable] : undefined;
   if (value !== undefined) return value;
   throw document.fault(path, `${name}: the variable ${variable} is not set`);
 }

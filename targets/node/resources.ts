@@ -6,7 +6,10 @@ import { loadComponents } from "../_resources/load.ts";
 export interface ResourceOptions {
   /** The app's id, which scopes and templates go by. */
   readonly id: string;
-  /** Variables that `envRef`, `secretstores.local.env`, NAMESPACE and POD_NAME are read from. Default: the process's. */
+  /**
+   * Variables that `envRef` and `secretstores.local.env` read, and NAMESPACE and POD_NAME for templates and the choice of
+   * components. Default: the process's.
+   */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
   /** Told what is left out, such as a setting that no component has: file, line and name. Default: a process warning. */
   readonly onWarning?: ((message: string) => void) | undefined;

@@ -45,12 +45,21 @@ export async function serve(app: App, options: NodeServeOptions = {}): Promise<N
   );
   // srvx types its listener for HTTP/1 and HTTP/2 at once; this server speaks the first.
   const server = process.getBuiltinModule("node:http").createServer(listener as RequestListener);
-  const port = await listen(server, portOf(options), options.hostname ?? "127.0.0.1");
+  const port = await listening();
 
   let closing: Promise<void> | undefined;
   const close = () => (closing ??= end());
   const forget = options.signals === false ? undefined : closeOnSignals(close);
   return { url: urlOf(server), port, runtime, close, [Symbol.asyncDispose]: close };
+
+  async function listening(): Promise<number> {
+    try {
+      return await listen(server, portOf(options), options.hostname ?? "127.0.0.1");
+    } catch (error) {
+      await runtime.close();
+      throw error;
+    }
+  }
 
   async function end(): Promise<void> {
     const { drainMs = 10_000 } = options;

@@ -16,7 +16,9 @@ import { newFolder } from "../harness/folder.ts";
 const store = environment.secrets({});
 const keys = { OLD: randomBytes(16), NEW: randomBytes(32), MIDDLE: randomBytes(24) };
 const env = {
-  ...Object.fromEntries(Object.entries(keys).map(([name, key]) => [name, key.toString("hex")])),
+  OLD: keys.OLD.toString("hex"),
+  NEW: keys.NEW.toString("hex"),
+  MIDDLE: keys.MIDDLE.toString("hex"),
   SHORT: "00ff",
   WORDS: "not hexadecimal",
 };
@@ -112,7 +114,6 @@ describe("an encrypted store", () => {
   /** A store into which the test writes what another program would have stored. */
   async function withRow(text: string, options: EncryptionOptions) {
     const path = file();
-    await opened(sqlite.state({ connectionString: path }))[Symbol.asyncDispose]();
     const runtime = opened(encrypted(sqlite.state({ connectionString: path }), options));
     const plain = opened(sqlite.state({ connectionString: path }));
     await plain.blocks.state("s").set("k", new TextEncoder().encode(text));
@@ -156,7 +157,12 @@ describe("an encrypted store", () => {
       "is encrypted under neither key",
     ],
     ["that was changed", `AAAA${broken.slice(4)}`, "does not decrypt under OLD"],
-    ["that is cut off", "AAAA||OLD", "does not decrypt under OLD"],
+    ["that is cut off", "AAAA||OLD", "is not encrypted"],
+    [
+      "in clear, with || in it",
+      '{"note":"x||TOPSECRET"}',
+      "the stored value of app||k is not encrypted",
+    ],
   ])("a value %s is corrupt", async (_what, text, message) => {
     await using runtime = await withRow(text, under("OLD"));
     const state = runtime.blocks.state("s");
@@ -188,6 +194,7 @@ describe("an encrypted store", () => {
     ],
     ["that is too short", "SHORT", "secret SHORT must hold 16, 24 or 32 bytes in hexadecimal"],
     ["that is no hexadecimal", "WORDS", "secret WORDS must hold 16, 24 or 32 bytes in hexadecimal"],
+    ["under a name that values cannot bear", "A||B", "the name of a secret may not hold ||"],
     ["without a name", "", "component s: primaryEncryptionKey: it needs the name of a secret"],
   ])("a key %s is refused, and nothing is written", async (_what, name, message) => {
     await using runtime = opened(encrypted(memory.state({}), under(name)));
@@ -200,4 +207,34 @@ describe("an encrypted store", () => {
     expect(failure.message).not.toContain(env.WORDS);
     await expect(runtime.init("s")).rejects.toThrow(message);
   });
+
+  test("two keys of one name are refused, since values bear only the name", async () => {
+    const keys: EncryptionOptions = {
+      primaryEncryptionKey: { name: "NEW", store },
+      secondaryEncryptionKey: { name: "NEW", key: "OLD", store },
+    };
+    const both = { ...store, open: () => ({ get: async () => ({ NEW: env.NEW, OLD: env.OLD }) }) };
+    const inOne = {
+      primaryEncryptionKey: { ...keys.primaryEncryptionKey, store: both },
+      secondaryEncryptionKey: { name: "NEW", key: "OLD", store: both },
+    };
+    await using runtime = opened(encrypted(memory.state({}), inOne));
+    await expect(runtime.blocks.state("s").get("k")).resolves.toBeUndefined();
+    await expect(runtime.blocks.state("s").set("k", 1)).rejects.toThrow(
+      "component s: secondaryEncryptionKey: it needs a secret of another name than NEW",
+    );
+  });
+
+  test.each([
+    ["the component's name", "a||b", { keyPrefix: "name" }, {}],
+    ["NAMESPACE", "s", { keyPrefix: "namespace" }, { NAMESPACE: "a||b" }],
+  ])(
+    "a prefix that looks like an actor's, by %s, is refused",
+    async (_what, name, options, more) => {
+      const components = { [name]: encrypted(memory.state(options), under("NEW")) };
+      const host = processHost("node", { env: { ...env, ...more } });
+      const open = () => createRuntime({ id: "app", components, host }).blocks.state(name);
+      expect(open).toThrow("can't contain '||'");
+    },
+  );
 });

@@ -45,14 +45,14 @@ export const resources: readonly Mutant[] = [
   {
     name: "resources: a component may read Dapr's own variables",
     file: "targets/_resources/values.ts",
-    replace: "if (guarded.test(variable)) {",
-    by: "if (!guarded) {",
+    replace: "if (isGuarded(variable)) {",
+    by: "if (!isGuarded) {",
     tests: references,
   },
   {
     name: "secrets: the runtime's own tokens are shown",
     file: "bindings/env.ts",
-    replace: "guarded.test(variable) || ",
+    replace: "isGuarded(variable) || ",
     by: "",
     tests: references,
   },

@@ -5,7 +5,7 @@ import * as memory from "../../bindings/memory.ts";
 import type { Component, Startup } from "../../src/contracts/component.ts";
 import { ComponentError } from "../../src/errors.ts";
 import { defineApp, type PillionEvent } from "../../src/index.ts";
-import { open } from "../../targets/node/index.ts";
+import { open, serve } from "../../targets/node/index.ts";
 import { resources } from "../../targets/node/resources.ts";
 import { newFolder } from "../harness/folder.ts";
 import { folderOf, component as yaml } from "../resources/_folder.ts";
@@ -88,6 +88,57 @@ describe("open, with components that connect at the start,", () => {
     await expect(open(app, { components: { never } })).rejects.toThrow(
       "component never (a.yaml:5) did not start: it was not connected within 100 ms: raise initTimeout, or look after its service",
     );
+  });
+});
+
+describe("open, whatever a component does,", () => {
+  test("ends one that does not look at the signal", async () => {
+    const deaf = starting(() => new Promise(() => {}));
+    await expect(open(app, { components: { deaf } })).rejects.toThrow(
+      "not connected within 100 ms",
+    );
+  });
+
+  test("waits as long as it says, also when that is weeks", async () => {
+    const soon = starting(() => new Promise((resolve) => setTimeout(resolve, 20)), {
+      initTimeout: 3_600_000_000,
+    });
+    await using runtime = await open(app, { components: { soon } });
+    expect(await runtime.blocks.state("soon").get("k")).toBeUndefined();
+  });
+
+  test("closes nothing that is still connecting", async () => {
+    const order: string[] = [];
+    const slow = starting(
+      async () => {
+        await new Promise((resolve) => setTimeout(resolve, 30));
+        order.push("connected");
+      },
+      { initTimeout: 5000 },
+      () => order.push("closed"),
+    );
+    const bad = starting(async () => {
+      throw new ComponentError("config", "no");
+    });
+    await expect(open(app, { components: { slow, bad } })).rejects.toThrow("component bad");
+    expect(order).toEqual(["connected", "closed"]);
+  });
+
+  test("and serve closes what it opened when its port is in use", async () => {
+    let closed = 0;
+    const http = defineApp({ id: "orders", fetch: () => new Response() });
+    await using first = await serve(http, { port: 0, signals: false });
+    const components = {
+      s: starting(
+        async () => {},
+        {},
+        () => closed++,
+      ),
+    };
+    await expect(serve(http, { port: first.port, signals: false, components })).rejects.toThrow(
+      "it is in use",
+    );
+    expect(closed).toBe(1);
   });
 });
 

@@ -38,6 +38,25 @@ describe("settings", () => {
     expect(inspect(error)).not.toContain("secret-password");
   });
 
+  test.each([
+    ["a line break in the token", { token: "abc\nSECRETPART" }],
+    ["a NUL in the token", { token: "SECRETPART\0" }],
+    ["a password in the address", { url: "http://user:SECRETPART@db.example" }],
+    ["a space in the address", { url: "https://SECRETPART host" }],
+  ])("with %s are refused without showing it", (_what, wrong) => {
+    const sound = { url: "https://db.example/path", token: "t" };
+    expect(refused(sound).message).toBe("it was taken");
+    const error = refused({ ...sound, ...wrong });
+    expect(error).toMatchObject({ kind: "config" });
+    expect(inspect(error)).not.toContain("SECRETPART");
+  });
+
+  test.each([undefined, null, "gone"])("a client may reject with %s", async (reason) => {
+    const fails = () => Promise.reject(reason);
+    const store = storeOn({ client: { eval: fails, evalRo: fails } });
+    expect(await failureOf(store.get("k", {}, callOf()))).toMatchObject({ kind: "unavailable" });
+  });
+
   test("with a client that is none are refused", () => {
     expect(refused({ client: {} })).toMatchObject({ kind: "config" });
   });
@@ -91,6 +110,27 @@ describe.skipIf(reason)(reason ? `upstash (skipped: ${reason})` : "state.upstash
       expect(inspect(error, { depth: 9 })).not.toMatch(/private-value|front-token/);
     }
   });
+
+  test.each(["null", '"OK"', "0", "7", "[]", '["a","b"]', "{}"])(
+    "an answer that is none of the call's is no success and no mismatch: %s",
+    async (result) => {
+      bed.front.answer(200, `{"result":${result}}`);
+      const odd = store();
+      const operations = [
+        { operation: "upsert", key: "a", value },
+        { operation: "upsert", key: "b", value },
+        { operation: "delete", key: "c" },
+      ] as const;
+      for (const call of [
+        odd.set("k", value, {}, callOf()),
+        odd.transaction?.(operations, callOf()),
+        odd.get("k", {}, callOf()),
+        odd.getBulk?.(["a", "b", "c"], {}, callOf()),
+        odd.list?.("a", 10, undefined, callOf()),
+      ])
+        expect(await failureOf(call as Promise<unknown>)).toMatchObject({ kind: "unavailable" });
+    },
+  );
 
   test.each([
     ["is no answer", () => bed.front.answer(500, "gone")],

@@ -1,6 +1,9 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { main } from "../../targets/cli/main.ts";
 import { root } from "../harness/folder.ts";
+import { startSidecar } from "../harness/sidecar.ts";
 import { manifestOf } from "./_exports.ts";
 
 const printed = { stdout: "", stderr: "" };
@@ -37,7 +40,9 @@ describe("pillion", () => {
   test.each([
     [["componets"], "there is no command componets: did you mean components?"],
     [["help"], "there is no command help: did you mean --help?"],
-    [["sidecar"], "there is no command sidecar: see pillion --help"],
+    [["sidcar"], "there is no command sidcar: did you mean sidecar?"],
+    [["sidecar"], "--app-id is missing: --app-id orders"],
+    [["sidecar", "--app-di", "x"], "there is no flag --app-di: did you mean --app-id?"],
     [["constructor"], "there is no command constructor: see pillion --help"],
     [["--vresion"], "there is no option --vresion: did you mean --version?"],
     [["components", "-x"], "there is no option -x: see pillion --help"],
@@ -60,6 +65,41 @@ describe("pillion", () => {
       stdout: "",
       stderr: `pillion: ${message}\n`,
     });
+  });
+});
+
+describe("pillion sidecar", () => {
+  test("shows daprd's flags", async () => {
+    const { code, stdout, stderr } = await pillion("sidecar", "--help");
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).toMatch(
+      /^ {2}--dapr-http-port port +port of the HTTP API;.* \(default 3500\)$/m,
+    );
+  });
+
+  test("is built with each driver, and the parser of YAML, in a file of its own", () => {
+    const built = (name: string) =>
+      readFileSync(join(root, "dist/targets/cli/sidecar", `${name}.js`), "utf8");
+    const marks = {
+      resources: "parseAllDocuments",
+      "parts/redis": "ioredis",
+      "parts/postgresql": "pg-pool",
+      "parts/upstash": "Upstash-Telemetry",
+    };
+    for (const [name, mark] of Object.entries(marks)) {
+      expect(built(name), name).toContain(mark);
+      expect(built(name), name).toMatch(/\n\/\*\n[\s\S]*(MIT|ISC)[\s\S]*\*\/\n$/);
+      expect(built("main"), name).not.toContain(mark);
+    }
+    // Somebody who runs the compiler alone has files that import each other.
+    expect(built("main")).not.toContain('"./run.js"');
+  });
+
+  test("runs as it is built, with an empty environment, in any folder", async () => {
+    const sidecar = await startSidecar({ built: true });
+    expect((await fetch(`${sidecar.url}/v1.0/healthz`)).status).toBe(204);
+    sidecar.signal("SIGTERM");
+    expect(await sidecar.exited).toBe(0);
   });
 });
 

@@ -18,7 +18,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
   "pillion/conformance": ["stateCases"],
   "pillion/contracts/component": [],
   "pillion/contracts/host": [],
-  "pillion/contracts/secrets": ["secretStore"],
+  "pillion/contracts/secrets": ["isGuarded", "secretStore"],
   "pillion/contracts/state": ["expiryOf", "stateStore"],
   "pillion/encryption": ["encrypted"],
   "pillion/env": ["secrets"],

@@ -1,4 +1,4 @@
-import { chmodSync } from "node:fs";
+import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { component, folderOf, load } from "./_folder.ts";
@@ -123,9 +123,7 @@ describe("how a component is described", () => {
       load(folderOf({ "a.yaml": component("s", "state.sqlite", settings(name)) }));
     const { components } = await of("cleanupIntervalInSeconds");
     expect(components.s?.options.cleanupInterval).toBe("0");
-    await expect(of("busyTimeout")).rejects.toThrow(
-      "component s: the setting busyTimeout must be ",
-    );
+    await expect(of("busyTimeout")).rejects.toThrow("busyTimeout must be a duration");
   });
 
   test("with templates for its app, namespace, pod and a UUID", async () => {
@@ -160,14 +158,75 @@ describe("how a component is described", () => {
   });
 
   test("with settings and fields that nobody has, of which it is told by name", async () => {
-    const settings = `${setting("connectionString", "x.db")}, ${setting("bogus", "1")}`;
+    const settings = `${setting("connectionString", "x.db")}, ${setting("bogus", "1")}, { name: tableName, vaule: x }`;
     const text = component("s", "state.sqlite", settings, "scope: [orders]");
     const { components, warnings } = await load(folderOf({ "a.yaml": text }));
     expect(components.s?.options).toEqual({ connectionString: "x.db" });
     expect(warnings).toEqual([
       "a.yaml:9: component s has no field scope: left out",
+      "a.yaml:8: component s has no field spec.metadata.2.vaule: left out",
       "a.yaml:8: component s has no setting bogus: left out",
     ]);
+  });
+
+  test("with anchors, aliases and merged fields", async () => {
+    const text = `apiVersion: dapr.io/v1alpha1
+kind: Component
+metadata: &name { name: s }
+spec:
+  <<: { type: state.sqlite, version: v1 }
+  metadata:
+    - &file { name: connectionString, value: &path x.db }
+    - { name: tableName, value: *path }
+    - { <<: *file, name: metadataTableName }
+`;
+    const { components } = await load(folderOf({ "a.yaml": text }));
+    expect(components.s?.options).toEqual({
+      connectionString: "x.db",
+      tableName: "x.db",
+      metadataTableName: "x.db",
+    });
+  });
+
+  test("and what is wrong in one for others stops nobody", async () => {
+    const theirs = component("s", "state.unheard-of", setting("bogus", "1"), "scopes: [other]");
+    const { components, warnings } = await load(folderOf({ "a.yaml": theirs }));
+    expect([components, warnings]).toEqual([{}, []]);
+    await expect(load(folderOf({ "a.yaml": theirs }), { id: "other" })).rejects.toThrow(
+      "there is no component type",
+    );
+  });
+
+  test("and one that says ignoreErrors is left out with a warning", async () => {
+    const broken = component("s", "state.unheard-of");
+    const text = broken.replace("  version: v1", "  version: v1\n  ignoreErrors: true");
+    const { components, warnings } = await load(folderOf({ "a.yaml": text }));
+    expect(components).toEqual({});
+    expect(warnings).toEqual([
+      expect.stringMatching(
+        /^a\.yaml:6: spec\.type: there is no .*: component s is left out, since it says ignoreErrors$/,
+      ),
+    ]);
+  });
+
+  test.each([
+    ["kind: Component", "kind: component", 'its kind is "component"'],
+    ["kind: Component\n", "", "it has no kind"],
+  ])("and one of another kind is left out with a warning: %s as %s", async (kind, by, why) => {
+    const { components, warnings } = await load(
+      folderOf({ "a.yaml": sqlite("s").replace(kind, by) }),
+    );
+    expect(components).toEqual({});
+    expect(warnings).toEqual([
+      expect.stringMatching(`this is no Component, since ${why}: left out`),
+    ]);
+  });
+
+  test("and files that are hidden or not UTF-8 are no manifests", async () => {
+    const folder = folderOf({ ".#a.yaml": "{", "b.yaml": sqlite("s") });
+    expect(Object.keys((await load(folder)).components)).toEqual(["s"]);
+    writeFileSync(join(folder, "c.yaml"), Buffer.from([0x61, 0xff]));
+    await expect(load(folder)).rejects.toThrow("c.yaml cannot be read: it is not UTF-8");
   });
 
   test("and 2,000 of them are loaded", async () => {
@@ -207,7 +266,7 @@ describe("what is wrong is named by file, line and field", () => {
     [
       "a type of another target",
       component("s", "state.cloudflare.durableobjects"),
-      "component s: state.cloudflare.durableobjects does not run on node, only on workers",
+      "a.yaml:6: spec.type: state.cloudflare.durableobjects does not run on node, only on workers",
     ],
     [
       "a setting that is needed",
@@ -231,8 +290,15 @@ describe("what is wrong is named by file, line and field", () => {
         "state.sqlite",
         `${setting("connectionString", "x")}, ${setting("busyTimeout", "soon")}`,
       ),
-      "a.yaml:8: component s: the setting busyTimeout must be ",
+      'a.yaml:8: spec.metadata[1]: busyTimeout must be a duration such as 30s or 1h30m, not "soon"',
     ],
+    [
+      "no version of the API",
+      sqlite("s").replace("apiVersion: dapr.io/v1alpha1\n", ""),
+      "a.yaml:1: apiVersion: this is missing",
+    ],
+    ["an alias to nothing", `${sqlite("s")}x: *y`, "a.yaml:1: this is not YAML: "],
+    ["an alias to itself", "a: &v [*v]", "a.yaml:1: this is not YAML: "],
     [
       "two sources of a value",
       component("s", "state.sqlite", "{ name: tableName, value: a, envRef: B }"),

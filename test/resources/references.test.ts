@@ -120,6 +120,7 @@ describe("an envRef", () => {
   test.each([
     ["a variable that is not set", "FILE", "connectionString: the variable FILE is not set"],
     ["the app's token", "APP_API_TOKEN", "no component may read the variable APP_API_TOKEN"],
+    ["a name of Object's", "constructor", "the variable constructor is not set"],
     ["what is Dapr's own", "dapr_api_token", "no component may read the variable dapr_api_token"],
   ])("to %s is refused", async (_what, name, message) => {
     const env = { APP_API_TOKEN: "x", dapr_api_token: "x" };
@@ -127,13 +128,16 @@ describe("an envRef", () => {
   });
 });
 
-test("no message holds what a secret or a variable holds", async () => {
-  const settings =
-    "{ name: connectionString, value: x }, { name: disableWAL, secretKeyRef: { name: HIDDEN } }";
+test.each([
+  ["disableWAL", "swordfish", "disableWAL must be true or false"],
+  ["busyTimeout", "swordfish", "busyTimeout must be a duration"],
+  ["keyPrefix", "sword||fish", "the setting keyPrefix: input keyPrefix '…' can't contain"],
+])("no message holds what a secret or a variable holds: %s", async (name, value, message) => {
+  const settings = `{ name: connectionString, value: x }, { name: ${name}, secretKeyRef: { name: HIDDEN } }`;
   const files = { "a.yaml": `${store(settings)}---\n${secrets()}` };
-  const failure = await load(folderOf(files), { env: { HIDDEN: "swordfish" } }).catch(
+  const failure = await load(folderOf(files), { env: { HIDDEN: value } }).catch(
     (error: Error) => error.message,
   );
-  expect(failure).toContain("a.yaml:8: spec.metadata[1]: disableWAL must be true or false");
-  expect(failure).not.toContain("swordfish");
+  expect(failure).toContain(message);
+  expect(failure).not.toContain("fish");
 });

@@ -32,7 +32,7 @@ export function encrypted(
 }
 
 function encryptedStore(store: StateStore, keys: Keyring): StateStore {
-  const { maxOperations, maxBulkKeys } = store;
+  const { maxOperations, maxBulkKeys, list } = store;
   return {
     ...(maxOperations !== undefined && { maxOperations }),
     ...(maxBulkKeys !== undefined && { maxBulkKeys }),
@@ -60,9 +60,8 @@ function encryptedStore(store: StateStore, keys: Keyring): StateStore {
         await store.transaction?.(await Promise.all(all), call);
       },
     }),
-    ...(store.list && {
-      list: (...words: Parameters<NonNullable<StateStore["list"]>>) =>
-        (store as Required<StateStore>).list(...words),
+    ...(list && {
+      list: (prefix, limit, cursor, call) => list.call(store, prefix, limit, cursor, call),
     }),
     native: (call) => store.native(call),
     async close() {

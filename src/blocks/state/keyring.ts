@@ -42,6 +42,7 @@ interface NamedKey {
 
 const SEPARATOR = "||";
 const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
 const KEY_BYTES = [16, 24, 32];
 
 export function keyring(options: EncryptionOptions, host: Host, component: string): Keyring {
@@ -62,11 +63,12 @@ export function keyring(options: EncryptionOptions, host: Host, component: strin
       if (text === "") return new Uint8Array();
       const at = text.lastIndexOf(SEPARATOR);
       if (at < 0) throw corrupt(key, "is not encrypted");
+      const bytes = fromBase64(text.slice(0, at));
+      // Before anything of it is shown: what is not encrypted is a value.
+      if (!bytes || bytes.length < NONCE_BYTES + TAG_BYTES) throw corrupt(key, "is not encrypted");
       const name = text.slice(at + SEPARATOR.length);
       const found = (await loaded(call)).byName.get(name);
       if (!found) throw corrupt(key, `is encrypted under neither key, but under ${name}`);
-      const bytes = fromBase64(text.slice(0, at));
-      if (!bytes) throw corrupt(key, "is not encrypted");
       return decrypted(bytes, found).catch(() => {
         throw corrupt(key, `does not decrypt under ${name}: the key or the value was changed`);
       });
@@ -84,6 +86,11 @@ export function keyring(options: EncryptionOptions, host: Host, component: strin
     const byName = new Map<string, CryptoKey>();
     if (secondaryEncryptionKey) {
       const { name, key } = await keyOf("secondaryEncryptionKey", secondaryEncryptionKey, call);
+      // Values bear the name alone, so that one of the two could not be told from the other.
+      if (name === primary.name) {
+        const text = `component ${component}: secondaryEncryptionKey: it needs a secret of another name than ${name}`;
+        throw new ComponentError("config", text);
+      }
       byName.set(name, key);
     }
     byName.set(primary.name, primary.key);
@@ -96,6 +103,7 @@ export function keyring(options: EncryptionOptions, host: Host, component: strin
     const wrong = (why: string) =>
       new ComponentError("config", `component ${component}: ${setting}: ${why}`);
     if (!name) throw wrong("it needs the name of a secret");
+    if (name.includes(SEPARATOR)) throw wrong(`the name of a secret may not hold ${SEPARATOR}`);
     const secret = await storeOf(ref.store).get(name, call);
     if (!secret) throw wrong(`there is no secret ${name} in ${ref.store.type}`);
     if (!Object.hasOwn(secret, key)) throw wrong(`secret ${name} has no key ${key}`);

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type { Pool, PoolClient } from "pg";
 import type { Host } from "../../src/contracts/host.ts";
-import { messageOf } from "../../src/errors.ts";
+import { ComponentError, messageOf } from "../../src/errors.ts";
 import { inTime } from "./_deadline.ts";
 import type { Address } from "./_postgresql-address.ts";
 import { cancel, makePool, type PoolLimits, take } from "./_postgresql-driver.ts";
@@ -53,7 +53,7 @@ export function connectionsTo(
     async take() {
       for (;;) {
         const client = await connect();
-        if (fresh(client) || (await answers(client))) return client;
+        if (isIdle(client) && (fresh(client) || (await answers(client)))) return client;
         client.release(true);
       }
     },
@@ -68,18 +68,31 @@ export function connectionsTo(
 
   async function connect(): Promise<PoolClient> {
     const ready = pool ?? (await make());
+    closing.signal.throwIfAborted();
     if (ready.idleCount === 0 && retryAt > clock.now())
       await clock.sleep(retryAt - clock.now(), closing.signal);
     try {
-      const client = await take(ready);
+      const client = await untilClosed(take(ready));
       failures = retryAt = 0;
       return client;
     } catch (error) {
+      closing.signal.throwIfAborted();
       if (withoutTls(ready, error)) return connect();
       const pause = Math.min(LONGEST_PAUSE_MS, PAUSE_MS * 2 ** failures++);
       retryAt = clock.now() + pause * (0.5 + random.number() / 2);
       throw error;
     }
+  }
+
+  /** The driver's pool forgets who waits for a connection when it ends. */
+  function untilClosed(taken: Promise<PoolClient>): Promise<PoolClient> {
+    return new Promise((resolve, reject) => {
+      const leave = () => reject(closing.signal.reason);
+      closing.signal.addEventListener("abort", leave, { once: true });
+      taken
+        .then((client) => (closing.signal.aborted ? client.release(true) : resolve(client)), reject)
+        .finally(() => closing.signal.removeEventListener("abort", leave));
+    });
   }
 
   /** Whether to try again: the server has no TLS, and it was not asked for more than to use it if it is there. */
@@ -91,7 +104,6 @@ export function connectionsTo(
   }
 
   function make(): Promise<Pool> {
-    closing.signal.throwIfAborted();
     making ??= makePool(source as Address, limits, sockets, component)
       .then((made) => (pool = heard(made)))
       .finally(() => (making = undefined));
@@ -124,7 +136,7 @@ export function connectionsTo(
   }
 
   async function end(): Promise<void> {
-    closing.abort();
+    closing.abort(new ComponentError("unavailable", `component ${component} is closed`));
     if (!("tls" in source)) {
       source.off("error", ignore);
       return;
@@ -138,6 +150,11 @@ export function connectionsTo(
     await Promise.all(open.map((socket) => new Promise((done) => socket.once("close", done))));
     clearTimeout(force);
   }
+}
+
+/** A transaction that the user left open would take our writes with it when it is undone. */
+function isIdle(client: PoolClient): boolean {
+  return (client.getTransactionStatus?.() ?? "I") === "I";
 }
 
 /** A pool that nobody listens to ends the process when an idle connection breaks, which it has dropped by then. */

@@ -20,12 +20,12 @@ function severityOf(error: unknown): string | undefined {
   return typeof severity === "string" ? severity : undefined;
 }
 
-/** A prepared statement is gone, or does not fit its table any more. */
-const FORGOTTEN = new Set(["26000", "42P05", "0A000"]);
+/** A prepared statement is gone, or does not fit its table any more; or the server takes no writes, and another may. */
+const UNFIT = new Set(["26000", "42P05", "0A000", "25006"]);
 
 /** Whether the connection is good for the next: it is after an ERROR, and not after a FATAL or when it broke. */
 export function survives(error: unknown): boolean {
-  return severityOf(error) === "ERROR" && !FORGOTTEN.has(stateOf(error) ?? "");
+  return severityOf(error) === "ERROR" && !UNFIT.has(stateOf(error) ?? "");
 }
 
 /** Serialization failure, deadlock, and the division by zero with which a transaction gives itself up. */
@@ -42,8 +42,10 @@ export function explain(error: unknown, place: Place, writes = false): Component
   const state = stateOf(error);
   const [kind, text] = state === undefined ? broken(error, writes) : refused(state, error, place);
   const { component, server } = place;
+  // The server's error quotes the value in its fields: it does not go along as the cause.
+  const cause = state === undefined ? error : undefined;
   return new ComponentError(kind, `component ${component}: PostgreSQL at ${server} ${text}`, {
-    cause: error,
+    cause,
   });
 }
 

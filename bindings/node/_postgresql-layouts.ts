@@ -35,6 +35,7 @@ export function v1(table: string): Layout {
     texts: textsOf({
       table,
       written: ["value", "isbinary"],
+      value: "value",
       types: ["jsonb", "boolean"],
       etag: "xmin",
       etagType: "xid",
@@ -71,6 +72,8 @@ export function v2(table: string, { random }: Host): Layout {
     texts: textsOf({
       table,
       written: ["value", "etag"],
+      // As text a bytea is what bytea_output says, and more than the driver can hold would end the process.
+      value: `CASE WHEN octet_length(value) <= ${LARGEST} THEN encode(value, 'hex') END`,
       types: ["bytea", "uuid"],
       etag: "etag",
       etagType: "uuid",
@@ -81,13 +84,14 @@ export function v2(table: string, { random }: Host): Layout {
     }),
     write(value) {
       const uuid = random.uuid();
-      if ("json" in value) return { columns: [Buffer.from(value.json), uuid], etag: uuid };
+      if ("json" in value) return { columns: [sized(Buffer.from(value.json)), uuid], etag: uuid };
       const etag = `${uuid.slice(0, 14)}8${uuid.slice(15)}`;
       // A copy: they may be sent only once there is a connection, and by then the caller may have changed them.
-      return { columns: [Buffer.from(value.bytes), etag], etag };
+      return { columns: [sized(Buffer.from(value.bytes)), etag], etag };
     },
     item([hex, etag, expires]) {
-      const bytes = Buffer.from((hex as string).slice(2), "hex");
+      if (hex === null) return new ComponentError("corrupt", "a stored value has more than 255 MB");
+      const bytes = Buffer.from(hex as string, "hex");
       if (isV8(etag as string) || !isUtf8(bytes))
         return item({ bytes: plain(bytes) }, etag, expires);
       return item({ json: bytes.toString(), raw: plain(bytes) }, etag, expires);
@@ -98,6 +102,14 @@ export function v2(table: string, { random }: Host): Layout {
       if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(when.etag)) throw mismatch(key);
     },
   };
+}
+
+/** Half of the characters that a text may have in Node: it is read in hexadecimal. */
+const LARGEST = 255 * 2 ** 20;
+
+function sized(bytes: Buffer): Buffer {
+  if (bytes.length <= LARGEST) return bytes;
+  throw new ComponentError("invalid", "a value may have 255 MB in PostgreSQL: nothing was written");
 }
 
 export function mismatch(key: string): ComponentError {
@@ -130,7 +142,8 @@ function item(
   return {
     value,
     etag: etag as string,
-    expires: expires === null ? undefined : Number(expires),
+    // Dapr's column may hold `infinity`.
+    expires: expires === null || !Number.isFinite(Number(expires)) ? undefined : Number(expires),
   };
 }
 

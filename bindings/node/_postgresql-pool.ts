@@ -73,6 +73,9 @@ export function createPool(options: PoolOptions): Pool {
   };
 
   async function lend<T>(call: Call, limitMs: number, job: Job<T>): Promise<T> {
+    call.signal?.throwIfAborted();
+    if (call.deadline !== undefined && call.deadline <= Date.now())
+      throw unavailable("the time of the call was over before anything was sent");
     const lease: Lease = { stage: "wait" };
     try {
       return await inTime(hold(lease, job), call, limitMs, () => late(lease, limitMs, job.writes));

@@ -4,6 +4,8 @@ export interface Columns {
   readonly table: string;
   /** What a write sets, in the order of its parameters 2 and 3, with their types. */
   readonly written: readonly [string, string];
+  /** The value as an expression whose text no setting of the session changes. */
+  readonly value: string;
   readonly types: readonly [string, string];
   /** The ETag as an expression, and its type. */
   readonly etag: string;
@@ -24,7 +26,8 @@ export type Texts = ReturnType<typeof textsOf>;
  * may have waited for another's lock.
  */
 export function textsOf(columns: Columns) {
-  const { table, written, types, etag, etagType, expires, updated, marks, returns } = columns;
+  const { table, written, value, types, etag, etagType, expires, updated, marks, returns } =
+    columns;
   const names = `key, ${written.join(", ")}, ${expires}`;
   const row = `$1, $2::${types[0]}, $3::${types[1]}, ${end("$4::int")}`;
   const changed = [
@@ -32,7 +35,7 @@ export function textsOf(columns: Columns) {
     `${updated} = clock_timestamp()`,
   ].join(", ");
   const answer = returns ? ` RETURNING ${etag}` : "";
-  const read = ["value", etag, `ceil(extract(epoch FROM ${expires}))`, ...marks].join(", ");
+  const read = [value, etag, `ceil(extract(epoch FROM ${expires}))`, ...marks].join(", ");
   const alive = `(${expires} IS NULL OR ${expires} > now())`;
   const over = `t.${expires} <= clock_timestamp()`;
   const matches = (parameter: string) =>

@@ -29,6 +29,8 @@ export interface StoreOptions {
 const ATTEMPTS = 5;
 /** Numbering the rows of a large table takes its time. */
 const MIGRATION_MS = 600_000;
+/** Another process may hold the lock of the migrations for so long, as Dapr has it. */
+const LOCK_MS = 60_000;
 /** Few enough that nobody waits long for a row that is being removed. */
 const BATCH = 1000;
 
@@ -45,7 +47,7 @@ export function createStore(host: Host, options: StoreOptions): StateStore {
   const write = prepared(writes, true);
   const clean: Statement = { text: cleanText };
   const claim: Statement = {
-    text: `INSERT INTO ${metadata} AS m (key, value) VALUES ($1, now()::text) ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE (extract(epoch FROM now() - m.value::timestamp with time zone) * 1000)::bigint > $2::bigint`,
+    text: `INSERT INTO ${metadata} AS m (key, value) VALUES ($1, to_char(now(), 'YYYY-MM-DD HH24:MI:SS.US TZH:TZM')) ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE (extract(epoch FROM now() - m.value::timestamp with time zone) * 1000)::bigint > $2::bigint`,
   };
   let ready = false;
   let preparing: Promise<void> | undefined;
@@ -181,7 +183,7 @@ export function createStore(host: Host, options: StoreOptions): StateStore {
         return await pool.session(nobody, MIGRATION_MS, (client) =>
           migrate(
             migrations,
-            async (text, values) => (await ask(client, { text }, values)).rows,
+            async (text, values) => (await timely(text, ask(client, { text }, values))).rows,
             component,
           ),
         );
@@ -190,6 +192,14 @@ export function createStore(host: Host, options: StoreOptions): StateStore {
       }
       await clock.sleep(random.number() * 50);
     }
+  }
+
+  /** A connection that fell silent is not waited for as long as the numbering of a large table may take. */
+  function timely<T>(text: string, work: Promise<T>): Promise<T> {
+    const { component, server } = place;
+    const limitMs = /^\s*(UPDATE|WITH)/i.test(text) ? MIGRATION_MS : timeoutMs + LOCK_MS;
+    const silent = `component ${component}: PostgreSQL at ${server} did not answer a migration within ${limitMs} ms`;
+    return inTime(work, nobody, limitMs, () => silent);
   }
 
   /** Once per interval among all who use the tables: whoever writes first after it claims the work. */

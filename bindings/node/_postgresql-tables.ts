@@ -137,7 +137,7 @@ export async function isMigrated(
 export async function migrate(migrations: Migrations, run: Run, component: string): Promise<void> {
   const { table, metadata, key, levels } = migrations;
   await makeMetadata(metadata, run);
-  await run("BEGIN");
+  await run("BEGIN ISOLATION LEVEL READ COMMITTED");
   await run("SET LOCAL lock_timeout = '60s'");
   await run(`SELECT value FROM ${metadata.quoted} WHERE key = 'lock' FOR UPDATE`);
   // Another may have been first while this one waited.

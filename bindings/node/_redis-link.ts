@@ -29,12 +29,11 @@ export function link(supply: Supply, { component, limits, most }: LinkOptions): 
   return {
     async run(call, intent, work) {
       if (pending >= most) throw full();
-      pending++;
       let client = supply.ready();
       let started = performance.now();
       try {
         if (!client) {
-          client = await supply.connect(call);
+          client = await connected(call);
           started = performance.now();
         }
         const result = await limited(client, call, intent, work);
@@ -46,13 +45,20 @@ export function link(supply: Supply, { component, limits, most }: LinkOptions): 
         if (isLost(error) || isUnsent(error)) await turn();
         if (!client || !mayRepeat(error, client, intent)) throw found(error, call, intent);
         return await repeat(call, intent, work);
-      } finally {
-        pending--;
       }
     },
     native: supply.native,
     close: supply.close,
   };
+
+  async function connected(call: Call): Promise<Client> {
+    pending++;
+    try {
+      return await supply.connect(call);
+    } finally {
+      pending--;
+    }
+  }
 
   /**
    * A call has no answer. Unless the server answers something until that call's limit, it is silent, and what is sent
@@ -82,7 +88,7 @@ export function link(supply: Supply, { component, limits, most }: LinkOptions): 
     work: (client: Client) => Promise<T>,
   ): Promise<T> {
     try {
-      const client = supply.ready() ?? (await supply.connect(call));
+      const client = supply.ready() ?? (await connected(call));
       return await limited(client, call, intent, work);
     } catch (error) {
       throw found(error, call, intent);
@@ -98,7 +104,12 @@ export function link(supply: Supply, { component, limits, most }: LinkOptions): 
     // Nothing is sent for a call that was given up while it waited, or whose time is over.
     if (call.signal?.aborted) return Promise.reject(call.signal.reason);
     if (call.deadline !== undefined && call.deadline <= Date.now()) return Promise.reject(over());
-    return inTime(work(client), call, limits[intent], () => late(intent));
+    const sent = work(client);
+    pending++;
+    // Until it is answered, also when nobody waits any more: what is sent piles up in the client.
+    const answered = () => void pending--;
+    sent.then(answered, answered);
+    return inTime(sent, call, limits[intent], () => late(intent));
   }
 
   function found(error: unknown, call: Call, intent: Intent): unknown {

@@ -33,9 +33,17 @@ export function evaluate(
   });
 }
 
-function send(client: Client, command: string, words: (string | Buffer)[], form: "bytes" | "text") {
-  const sent = form === "text" ? client.call(command, words) : client.callBuffer(command, words);
-  return sent as Promise<Reply>;
+function send(
+  client: Client,
+  command: "eval" | "evalsha",
+  words: (string | Buffer)[],
+  form: "bytes" | "text",
+) {
+  // By the command's own method: ioredis loses the name that `call` is given when it makes pipelines by itself.
+  const methods = client as unknown as Readonly<
+    Record<typeof command | `${typeof command}Buffer`, (words: unknown[]) => Promise<Reply>>
+  >;
+  return methods[form === "text" ? command : (`${command}Buffer` as const)](words);
 }
 
 /** Text of more characters goes as bytes: ioredis joins a command's text, and text cannot be endless. */

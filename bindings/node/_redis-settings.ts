@@ -239,7 +239,9 @@ function addressesOf(settings: RedisSettings, component: string): Address[] {
     if (port !== undefined && redisPort !== undefined && Number(port) !== redisPort) {
       throw config(component, `redisPort is ${redisPort}, and redisHost says ${port}: keep one`);
     }
-    return { host, port: port === undefined ? (redisPort ?? DEFAULT_PORT) : Number(port) };
+    const number = port === undefined ? (redisPort ?? DEFAULT_PORT) : Number(port);
+    if (Number.isInteger(number) && number > 0 && number < 65_536) return { host, port: number };
+    throw config(component, `a port is a whole number from 1 to 65535, not ${number}`);
   });
 }
 

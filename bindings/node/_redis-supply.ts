@@ -141,7 +141,7 @@ export function supply(
 }
 
 /** The user's own client, connected or not: it queues by its own rules. */
-export function given(client: Client): Supply {
+export function lent(client: Client): Supply {
   return {
     ready: () => client,
     connect: async () => client,

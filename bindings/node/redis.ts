@@ -19,7 +19,7 @@ import {
   WAIT_MS,
 } from "./_redis-scripts.ts";
 import { planOf, refuse } from "./_redis-settings.ts";
-import { type Client, given, supply, verify } from "./_redis-supply.ts";
+import { type Client, lent, supply, verify } from "./_redis-supply.ts";
 
 const fields = {
   redisHost: {
@@ -68,35 +68,41 @@ const fields = {
   redisMinRetryInterval: {
     type: "duration",
     unit: "ms",
+    negative: "off",
     default: 2000,
     description: "Wait before the second attempt to connect, doubled before each further one.",
   },
   redisMaxRetryInterval: {
     type: "duration",
     unit: "ms",
+    negative: "off",
     default: 512,
     description: "Most of that wait, also of the first one.",
   },
   dialTimeout: {
     type: "duration",
     unit: "ms",
+    negative: "off",
     default: 5000,
-    description: "How long a call waits for a connection.",
+    description: "How long a call waits for a connection; 0 is the default.",
   },
   readTimeout: {
     type: "duration",
     unit: "ms",
+    negative: "off",
     default: 3000,
-    description: "How long a read waits for its answer.",
+    description: "How long a read waits for its answer; 0 is the default.",
   },
   writeTimeout: {
     type: "duration",
     unit: "ms",
-    description: "How long a write waits for its answer. Default: readTimeout.",
+    negative: "off",
+    description: "How long a write waits for its answer. 0, and by default: readTimeout.",
   },
   idleTimeout: {
     type: "duration",
     unit: "ms",
+    negative: "off",
     default: 300_000,
     description:
       "A connection unused for so long is replaced when it is wanted, as after a frozen sandbox; 0: never.",
@@ -104,6 +110,7 @@ const fields = {
   idleCheckFrequency: {
     type: "duration",
     unit: "ms",
+    negative: "off",
     default: 60_000,
     description: "A connection unused for so long must answer a PING before it is used; 0: never.",
   },
@@ -149,9 +156,13 @@ export const state = /* @__PURE__ */ stateStore({
   open: redisStore,
 });
 
-function redisStore(settings: Settings<typeof fields>, host: Host, name: string): StateStore {
-  refuse(settings, name);
-  const { client, readTimeout, writeTimeout = readTimeout, ttlInSeconds = 0 } = settings;
+function redisStore(given: Settings<typeof fields>, host: Host, name: string): StateStore {
+  refuse(given, name);
+  const dialTimeout = given.dialTimeout || fields.dialTimeout.default;
+  const readTimeout = given.readTimeout || fields.readTimeout.default;
+  const writeTimeout = given.writeTimeout || readTimeout;
+  const settings = { ...given, dialTimeout, readTimeout, writeTimeout };
+  const { client, ttlInSeconds = 0 } = settings;
   const options: WriteOptions = {
     random: host.random,
     ttl: ttlInSeconds > 0 ? ttlInSeconds : undefined,
@@ -206,7 +217,7 @@ function redisStore(settings: Settings<typeof fields>, host: Host, name: string)
     const silenceMs = Math.max(limits.read, limits.write);
     return link(
       client
-        ? given(client as Client)
+        ? lent(client as Client)
         : supply(settings, planOf(settings, name, silenceMs), host, name),
       { component: name, limits, most: settings.maxPendingCalls },
     );

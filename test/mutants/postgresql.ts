@@ -164,4 +164,25 @@ export const postgresql: readonly Mutant[] = [
     by: "if (names.length > 9 ||",
     tests: connect,
   },
+  {
+    name: "postgresql: bytes are read in the form that the session has",
+    file: "bindings/node/_postgresql-layouts.ts",
+    replace: "THEN encode(value, 'hex') END",
+    by: "THEN substr(value::text, 3) END",
+    tests: ["test/node/postgresql-session.test.ts"],
+  },
+  {
+    name: "postgresql: a call whose time is over is sent",
+    file: "bindings/node/_postgresql-pool.ts",
+    replace: "call.deadline !== undefined && call.deadline <=",
+    by: "call.deadline === -1 && call.deadline <=",
+    tests: ["test/node/postgresql-session.test.ts"],
+  },
+  {
+    name: "postgresql: migrations see the tables as they were before they waited",
+    file: "bindings/node/_postgresql-tables.ts",
+    replace: "BEGIN ISOLATION LEVEL READ COMMITTED",
+    by: "BEGIN",
+    tests: ["test/node/postgresql-session.test.ts"],
+  },
 ];

@@ -10,6 +10,7 @@ Usage: pillion <command>
 Commands:
   components           lists the component types, where each runs and what it can do
   components <type>    shows the settings of one
+  sidecar              serves Dapr's HTTP API, with daprd's flags: see pillion sidecar --help
 
 Options:
   -h, --help           shows this
@@ -28,6 +29,8 @@ const options = {
 /** Runs one command and resolves to the process's exit code: 1, with a line on stderr, for what it does not know. */
 export async function main(args: readonly string[]): Promise<number> {
   try {
+    // Its flags are daprd's, and its own to read.
+    if (args[0] === "sidecar") return await runSidecar(args.slice(1));
     console.log(await answer(args));
     return 0;
   } catch (error) {
@@ -35,6 +38,11 @@ export async function main(args: readonly string[]): Promise<number> {
     console.error(`pillion: ${error.message}`);
     return 1;
   }
+}
+
+async function runSidecar(words: readonly string[]): Promise<number> {
+  const { sidecar } = await import("./sidecar/main.ts");
+  return sidecar(words);
 }
 
 async function answer(args: readonly string[]): Promise<string> {
@@ -62,7 +70,11 @@ async function answer(args: readonly string[]): Promise<string> {
 }
 
 function unknown(what: string, word: string): UsageError {
-  const known = [...Object.keys(commands), ...Object.keys(options).map((name) => `--${name}`)];
+  const known = [
+    ...Object.keys(commands),
+    "sidecar",
+    ...Object.keys(options).map((name) => `--${name}`),
+  ];
   return new UsageError(
     `there is no ${what} ${word}: ${suggestion(word, known) ?? "see pillion --help"}`,
   );

@@ -12,6 +12,7 @@ import { lambda } from "./lambda.ts";
 import { type Goal, met, type Row } from "./measure.ts";
 import { postgresql } from "./postgresql.ts";
 import { redis } from "./redis.ts";
+import { sidecar } from "./sidecar.ts";
 import { sqlite } from "./sqlite.ts";
 import { startup } from "./startup.ts";
 import { workers } from "./workers.ts";
@@ -29,6 +30,7 @@ const suites = {
   bundles,
   lambda,
   startup,
+  sidecar,
 };
 
 const rows: Row[] = [];

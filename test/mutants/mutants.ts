@@ -5,6 +5,7 @@ import type { Mutant } from "./mutant.ts";
 import { postgresql } from "./postgresql.ts";
 import { redis } from "./redis.ts";
 import { resources } from "./resources.ts";
+import { sidecar } from "./sidecar.ts";
 import { upstash } from "./upstash.ts";
 
 const memory = ["test/memory.test.ts"];
@@ -330,4 +331,5 @@ export const mutants: readonly Mutant[] = [
   ...kv,
   ...upstash,
   ...http,
+  ...sidecar,
 ];

@@ -36,8 +36,8 @@ const names: Readonly<Record<string, readonly string[]>> = {
   "pillion/workers": ["PillionObject", "open", "serve", "withPillion"],
 };
 
-/** Of what is unpacked. */
-const MAX_BYTES = 400_000;
+/** Of what is unpacked. Half of it is the sidecar, bundled with the drivers that it may be asked for, so that it starts fast. */
+const MAX_BYTES = 2_000_000;
 
 let consumer: Consumer;
 

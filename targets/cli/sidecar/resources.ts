@@ -1,0 +1,3 @@
+// Everything that reads YAML, behind one door: a sidecar that is given none does not load the parser.
+export { loadComponents } from "../../_resources/load.ts";
+export { readConfiguration } from "./configuration.ts";

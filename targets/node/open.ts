@@ -3,7 +3,7 @@ import type { App } from "../../src/app.ts";
 import { createRuntime, type Runtime } from "../../src/runtime.ts";
 import { portsOf, type ServeOptions } from "../../src/serve.ts";
 import { processHost } from "../_process/host.ts";
-import { startUp } from "./startup.ts";
+import { startUp } from "../_process/startup.ts";
 
 const FOLDER = ".pillion";
 
@@ -36,7 +36,13 @@ export async function open(app: App, options: ServeOptions = {}): Promise<Runtim
   const host = processHost("node", portsOf(options));
   const runtime = createRuntime({ id: app.id, components, defaults, onEvent, host });
   try {
-    await startUp(runtime, components);
+    await startUp(runtime, components, (component, _component, outcome) => {
+      if (outcome.connected) return;
+      const { error } = outcome;
+      // Where nobody listens, nothing else says that the process runs without it.
+      if (onEvent) runtime.onEvent?.({ type: "component.failed", component, error });
+      else process.emitWarning(error.message, "PillionWarning");
+    });
   } catch (error) {
     await runtime.close();
     throw error;

@@ -97,19 +97,29 @@ export async function runSidecar(options: SidecarOptions) {
   return { code, ...printed };
 }
 
+const running = new Set<ChildProcess>();
+
+/** SIGKILL for those that a test that failed left running. */
+export async function killSidecars(): Promise<void> {
+  await Promise.all([...running].map((child) => ended(child, "SIGKILL")));
+}
+
 function launch(options: SidecarOptions): ChildProcess {
   const { flags = [], env = {}, id = "app", built = false } = options;
   const entry = join(root, built ? "dist/targets/cli/bin.js" : "targets/cli/bin.ts");
   const ports = ["--dapr-http-port", "0", "--metrics-port", "0"];
   const local = ["--metrics-listen-address", "127.0.0.1"];
   const own = ["--app-id", id, "--resources-path", folderOf(options), ...ports, ...local];
-  return owned(
+  const child = owned(
     spawn(process.execPath, [entry, "sidecar", ...own, ...flags], {
       cwd: "/",
       env: { ...env },
       stdio: ["ignore", "pipe", "pipe"],
     }),
   );
+  running.add(child);
+  child.once("exit", () => running.delete(child));
+  return child;
 }
 
 function folderOf({ resources = { "statestore.yaml": memoryStore } }: SidecarOptions): string {

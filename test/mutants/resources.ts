@@ -58,9 +58,9 @@ export const resources: readonly Mutant[] = [
   },
   {
     name: "start: a component that may fail stops it",
-    file: "targets/node/startup.ts",
-    replace: "if (!ignoreErrors) throw error;",
-    by: "throw error;",
+    file: "targets/_process/startup.ts",
+    replace: "if (!startup.ignoreErrors) throw error;",
+    by: "if (startup) throw error;",
     tests: startup,
   },
   {

@@ -115,8 +115,8 @@ export const sidecar: readonly Mutant[] = [
   },
   {
     name: "sidecar: it starts though a component did not",
-    file: `${folder}/connect.ts`,
-    replace: "if (!startup.ignoreErrors) throw configurationError(text, { cause });",
+    file: "targets/_process/startup.ts",
+    replace: "if (!startup.ignoreErrors) throw error;",
     by: "",
     tests: start,
   },

@@ -1,10 +1,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { main } from "../../targets/cli/main.ts";
 import { root } from "../harness/folder.ts";
-import { startSidecar } from "../harness/sidecar.ts";
+import { killSidecars, startSidecar } from "../harness/sidecar.ts";
 import { manifestOf } from "./_exports.ts";
+
+afterAll(killSidecars);
 
 const printed = { stdout: "", stderr: "" };
 

@@ -1,7 +1,9 @@
 import { execFile, spawnSync } from "node:child_process";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type RunningSidecar, startSidecar } from "../harness/sidecar.ts";
+import { killSidecars, type RunningSidecar, startSidecar } from "../harness/sidecar.ts";
+
+afterAll(killSidecars);
 
 const run = promisify(execFile);
 const has = (command: string, ...words: string[]) => spawnSync(command, words).status === 0;

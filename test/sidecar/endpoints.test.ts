@@ -1,10 +1,12 @@
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { newFolder } from "../harness/folder.ts";
 import { freePort } from "../harness/redis.ts";
-import { type RunningSidecar, startSidecar } from "../harness/sidecar.ts";
+import { killSidecars, type RunningSidecar, startSidecar } from "../harness/sidecar.ts";
+
+afterAll(killSidecars);
 
 const statusOf = async (url: string, init?: RequestInit) => (await fetch(url, init)).status;
 const state = ({ url }: RunningSidecar) => `${url}/v1.0/state/statestore`;

@@ -1,9 +1,16 @@
 import { Agent, get } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { absentRedis, startRedis } from "../harness/redis.ts";
-import { componentYaml, type RunningSidecar, startSidecar } from "../harness/sidecar.ts";
+import {
+  componentYaml,
+  killSidecars,
+  type RunningSidecar,
+  startSidecar,
+} from "../harness/sidecar.ts";
 import { connectRaw } from "./_raw.ts";
+
+afterAll(killSidecars);
 
 /** A request that is under way until its body is complete. */
 async function half(sidecar: RunningSidecar) {

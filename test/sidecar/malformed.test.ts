@@ -1,8 +1,10 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { type RunningSidecar, startSidecar } from "../harness/sidecar.ts";
+import { killSidecars, type RunningSidecar, startSidecar } from "../harness/sidecar.ts";
 import { connectRaw, type Raw } from "./_raw.ts";
+
+afterAll(killSidecars);
 
 let sidecar: RunningSidecar;
 beforeAll(async () => {

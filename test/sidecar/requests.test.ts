@@ -5,10 +5,17 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { newFolder } from "../harness/folder.ts";
 import { ended, owned, started } from "../harness/process.ts";
 import { freePort } from "../harness/redis.ts";
-import { componentYaml, type RunningSidecar, startSidecar } from "../harness/sidecar.ts";
+import {
+  componentYaml,
+  killSidecars,
+  type RunningSidecar,
+  startSidecar,
+} from "../harness/sidecar.ts";
 import type { Row } from "../http/_rows.ts";
 import { overHttp, run } from "../http/_run.ts";
 import { requests } from "../http/requests.ts";
+
+afterAll(killSidecars);
 
 const setups = {
   store: { "store.yaml": componentYaml("store", "state.in-memory") },

@@ -4,7 +4,14 @@ import { join } from "node:path";
 import { CommunicationProtocolEnum, DaprClient, HttpMethod } from "@dapr/dapr";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { absentRedis, type RedisServer, startRedis } from "../harness/redis.ts";
-import { componentYaml, type RunningSidecar, startSidecar } from "../harness/sidecar.ts";
+import {
+  componentYaml,
+  killSidecars,
+  type RunningSidecar,
+  startSidecar,
+} from "../harness/sidecar.ts";
+
+afterAll(killSidecars);
 
 /** Stands where an app would, with the SDK as it is published. */
 function clientOf({ port }: { port: number }, daprApiToken?: string) {

@@ -7,11 +7,14 @@ import { afterAll, describe, expect, test } from "vitest";
 import { newFolder } from "../harness/folder.ts";
 import {
   componentYaml,
+  killSidecars,
   memoryStore,
   runSidecar,
   type SidecarOptions,
   startSidecar,
 } from "../harness/sidecar.ts";
+
+afterAll(killSidecars);
 
 const servers: Server[] = [];
 afterAll(() => {

@@ -1,6 +1,5 @@
-import type { Component, Startup } from "../../../src/contracts/component.ts";
-import { ApiError, configurationError, messageOf } from "../../../src/errors.ts";
 import type { Components, Runtime } from "../../../src/runtime.ts";
+import { startUp } from "../../_process/startup.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 
@@ -10,54 +9,21 @@ export interface Told {
   readonly metrics: Metrics;
 }
 
-/**
- * Connects every component, each within its `initTimeout`. Throws `ERR_CONFIGURATION` for the first that cannot be
- * connected and does not say `ignoreErrors`; one that does connects on its first use.
- */
+/** Connects every component, as the start of a process does, and tells of each. */
 export async function connectAll(
   runtime: Runtime,
   components: Components,
-  told: Told,
-): Promise<void> {
-  await Promise.all(
-    Object.entries(components).map(([name, component]) => connect(runtime, name, component, told)),
-  );
-}
-
-async function connect(
-  runtime: Runtime,
-  name: string,
-  { type, version = "v1", startup }: Component,
   { log, metrics }: Told,
 ): Promise<void> {
-  if (!startup) return;
-  metrics.componentLoaded();
-  try {
-    await within(startup, (signal) => runtime.init(name, signal));
-  } catch (cause) {
+  for (const _ of Object.keys(components)) metrics.componentLoaded();
+  await startUp(runtime, components, (name, { type, version = "v1" }, outcome) => {
+    if (outcome.connected) {
+      metrics.componentInitialized(type);
+      log.write("info", `Component loaded: ${name} (${type}/${version})`);
+      return;
+    }
     metrics.componentFailed(name, type);
-    const text = `component ${name} (${startup.source}) did not start: ${messageOf(cause)}`;
-    if (!startup.ignoreErrors) throw configurationError(text, { cause });
-    return log.write("warning", `${text}; ignoreErrors lets the sidecar start without it`);
-  }
-  metrics.componentInitialized(type);
-  log.write("info", `Component loaded: ${name} (${type}/${version})`);
-}
-
-async function within(
-  { initTimeout }: Startup,
-  init: (signal: AbortSignal) => Promise<void>,
-): Promise<void> {
-  const stop = new AbortController();
-  const late = new ApiError(
-    "ERR_CONFIGURATION",
-    `it was not connected within ${initTimeout} ms: raise initTimeout, or look after its service`,
-    { kind: "unavailable" },
-  );
-  const timer = setTimeout(() => stop.abort(late), initTimeout);
-  try {
-    await init(stop.signal);
-  } finally {
-    clearTimeout(timer);
-  }
+    const { message } = outcome.error;
+    log.write("warning", `${message}; ignoreErrors lets the sidecar start without it`);
+  });
 }

@@ -1,46 +1,62 @@
 /**
- * Breaks the code on purpose, one mutant at a time, in a copy of the tree, and expects the named tests to fail:
+ * Breaks the code on purpose, one mutant at a time in each of two copies of the tree, and expects the named tests to fail:
  * `npm run test:mutants [-- part of a name]`.
  */
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { root } from "../harness/folder.ts";
+import { exitOnSignals, owned } from "../harness/process.ts";
 import type { Mutant } from "./mutant.ts";
 import { mutants } from "./mutants.ts";
 
-const wanted = process.argv[2] ?? "";
-const copy = copyTree();
-process.on("exit", () => rmSync(copy, { recursive: true, force: true }));
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(130));
+const LANES = 2;
+const CONTROL_MS = 600_000;
+const MUTANT_MS = 120_000;
 
+const wanted = process.argv[2] ?? "";
 const chosen = mutants.filter(({ name }) => name.includes(wanted));
 if (chosen.length === 0) {
   console.error(`no mutant's name contains ${wanted}`);
   process.exit(2);
 }
-const tests = [...new Set(chosen.flatMap(({ tests }) => tests))];
+const copies: string[] = [];
+process.on("exit", () => {
+  for (const copy of copies) rmSync(copy, { recursive: true, force: true });
+});
+exitOnSignals();
+
 // The control: without a mutant the same tests pass, so that a red run means the mutant.
-const control = runTests(tests);
+const control = await runTests(
+  newCopy(),
+  chosen.flatMap(({ tests }) => tests),
+  CONTROL_MS,
+);
 if (control.status !== 0) {
-  console.error(control.stdout);
+  console.error(control.output);
   console.error("The tests fail without any mutant.");
   process.exit(1);
 }
 
 let survivors = 0;
-for (const mutant of chosen) {
-  const started = performance.now();
-  const caught = tryOut(mutant);
-  if (!caught) survivors++;
-  const seconds = ((performance.now() - started) / 1000).toFixed(1);
-  console.log(`${caught ? "caught  " : "SURVIVED"} ${seconds.padStart(5)} s  ${mutant.name}`);
-}
+const queue = [...chosen];
+await Promise.all(Array.from({ length: LANES }, (_, lane) => work(copies[lane] ?? newCopy())));
 console.log(`\n${chosen.length - survivors} passed, ${survivors} failed`);
 process.exitCode = survivors === 0 ? 0 : 1;
 
-function tryOut({ name, file, replace, by, tests }: Mutant): boolean {
+async function work(copy: string): Promise<void> {
+  for (let mutant = queue.shift(); mutant; mutant = queue.shift()) {
+    const started = performance.now();
+    const caught = await tryOut(copy, mutant);
+    if (!caught) survivors++;
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    console.log(`${caught ? "caught  " : "SURVIVED"} ${seconds.padStart(5)} s  ${mutant.name}`);
+  }
+}
+
+async function tryOut(copy: string, mutant: Mutant): Promise<boolean> {
+  const { name, file, replace, by, tests } = mutant;
   const path = join(copy, file);
   const sound = readFileSync(path, "utf8");
   if (sound.split(replace).length !== 2) {
@@ -51,25 +67,39 @@ function tryOut({ name, file, replace, by, tests }: Mutant): boolean {
     sound.replace(replace, () => by),
   );
   try {
-    const { status, stdout } = runTests(tests);
+    const { status, output } = await runTests(copy, tests, MUTANT_MS);
     // A mutant that does not load, and a run that broke off, prove nothing about the tests.
-    const judged = status === 0 || /Tests .*failed/.test(stdout);
-    if (!judged || /SyntaxError|Transform failed|Build failed/.test(stdout))
-      throw new Error(`${name}: the tests did not judge it:\n${stdout}`);
+    const judged = status === 0 || /Tests .*failed/.test(output);
+    if (!judged || /SyntaxError|Transform failed|Build failed/.test(output))
+      throw new Error(`${name}: the tests did not judge it:\n${output}`);
     return status !== 0;
   } finally {
     writeFileSync(path, sound);
   }
 }
 
-function runTests(files: readonly string[]) {
+function runTests(copy: string, files: readonly string[], timeout: number) {
   const vitest = join(root, "node_modules/vitest/vitest.mjs");
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    [vitest, "run", "--bail=1", "--testTimeout=8000", "--reporter=dot", ...files],
-    { cwd: copy, encoding: "utf8", timeout: 120_000, env: { ...process.env, CI: "" } },
+  const words = ["run", "--bail=1", "--testTimeout=8000", "--reporter=dot", ...new Set(files)];
+  const child = owned(
+    spawn(process.execPath, [vitest, ...words], {
+      cwd: copy,
+      timeout,
+      env: { ...process.env, CI: "" },
+      stdio: ["ignore", "pipe", "pipe"],
+    }),
   );
-  return { status, stdout: stdout + stderr };
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => (output += text));
+  return new Promise<{ status: number | null; output: string }>((resolve) => {
+    child.once("close", (status) => resolve({ status, output }));
+  });
+}
+
+function newCopy(): string {
+  const copy = copyTree();
+  copies.push(copy);
+  return copy;
 }
 
 function copyTree(): string {

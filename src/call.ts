@@ -5,7 +5,7 @@ import type { Listener } from "./events.ts";
 export function traceFrom(header: (name: string) => string | null | undefined): Trace {
   const trace: { -readonly [K in keyof Trace]: Trace[K] } = {};
   const traceparent = header("traceparent");
-  if (traceparent && /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}/.test(traceparent)) {
+  if (traceparent && /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}($|-)/.test(traceparent)) {
     trace.traceparent = traceparent;
     const tracestate = header("tracestate");
     if (tracestate) trace.tracestate = tracestate;

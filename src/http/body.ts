@@ -68,7 +68,7 @@ function parse(bytes: Uint8Array, doing: string): unknown {
     if (first === undefined) throw malformed("it is not JSON", doing);
     value = first.value;
   }
-  if (/\d([eE]\+?\d{3}|\d{308})/.test(text)) checkFinite(value, doing);
+  if (/(?<!\d)\d{200}|\d[eE]\+?\d{3}/.test(text)) checkFinite(value, doing);
   return value;
 }
 

@@ -34,7 +34,8 @@ export async function main(args: readonly string[]): Promise<number> {
     console.log(await answer(args));
     return 0;
   } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
+    // By its name: the sidecar is a bundle with a class of its own.
+    if (!(error instanceof Error && error.name === "UsageError")) throw error;
     console.error(`pillion: ${error.message}`);
     return 1;
   }

@@ -428,7 +428,7 @@ describe("an invocation", () => {
       traceFrom((name) => ({ traceparent, tracestate: "t=1", baggage: "a=1" })[name]);
     const sound = `00-${"a".repeat(32)}-${"b".repeat(16)}-01`;
     expect(trace(sound)).toEqual({ traceparent: sound, tracestate: "t=1", baggage: "a=1" });
-    for (const bad of ["", "x", sound.toUpperCase(), sound.slice(1)])
+    for (const bad of ["", "x", sound.toUpperCase(), sound.slice(1), `${sound}junk`])
       expect(trace(bad)).toEqual({ baggage: "a=1" });
   });
 

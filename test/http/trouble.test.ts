@@ -135,3 +135,26 @@ describe("what nobody foresaw", () => {
     });
   });
 });
+
+describe("input that is slow to look at", () => {
+  test("baggage of many blanks is refused like any other that is none", async () => {
+    const { send } = senderOf({});
+    const baggage = `a=b${";a=  ".repeat(900)}"`;
+    expect(await send("GET", "/v1.0/metadata", undefined, { baggage })).toMatchObject({
+      status: 400,
+      body: "invalid baggage header\n",
+    });
+    const sound = `a=b${";a=  ".repeat(10)};c=d , e = f;g`;
+    expect((await send("GET", "/v1.0/metadata", undefined, { baggage: sound })).status).toBe(200);
+  });
+
+  test("long rows of digits are text or numbers, and no number without an end is stored", async () => {
+    const { send } = senderOf({});
+    const digits = JSON.stringify([{ key: "k", value: Array(1000).fill("1".repeat(305)) }]);
+    expect((await send("POST", path, digits)).status).toBe(204);
+    for (const endless of [`1${"0".repeat(300)}e10`, "1e999", "1".repeat(400)]) {
+      const body = `[{"key":"k","value":${endless}}]`;
+      expect((await send("POST", path, body)).status).toBe(400);
+    }
+  });
+});

@@ -22,7 +22,7 @@ export const kv: readonly Mutant[] = [
   {
     name: "kv: KV is not told of the end",
     file,
-    replace: "{ metadata, expirationTtl: ttl + 1 }",
+    replace: "{ metadata, expirationTtl: Math.min(ttl + 1, MAX_TTL) }",
     by: "{ metadata }",
     tests: own,
   },

@@ -46,8 +46,8 @@ export const sidecar: readonly Mutant[] = [
   {
     name: "sidecar: an answer during the end keeps its connection",
     file: `${folder}/listener.ts`,
-    replace: "if (options.ending()) response.shouldKeepAlive = false;",
-    by: "",
+    replace: "latest.get(message.socket) === message)",
+    by: "latest.get(message.socket) === undefined)",
     tests: listener,
   },
   {
@@ -123,8 +123,8 @@ export const sidecar: readonly Mutant[] = [
   {
     name: "sidecar: the socket of a dead process keeps the next from starting",
     file: `${folder}/server.ts`,
-    replace: `if (cause.code !== "EADDRINUSE" || (await isAlive(path))) throw cause;`,
-    by: "throw cause;",
+    replace: "!lstatSync(path).isSocket() || (await isAlive(path))",
+    by: "lstatSync(path).isSocket() || (await isAlive(path))",
     tests: start,
   },
   {

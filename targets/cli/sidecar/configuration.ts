@@ -37,8 +37,9 @@ async function textOf(file: string): Promise<string> {
 
 function expanded(text: string, file: string, { env, warn }: ReadOptions): string {
   return text.replace(/\$\{(\w+)\}/g, (_, name: string) => {
-    if (env[name] === undefined) warn(`${file}: the variable ${name} is not set, and empty there`);
-    return env[name] ?? "";
+    if (Object.hasOwn(env, name)) return env[name] ?? "";
+    warn(`${file}: the variable ${name} is not set, and empty there`);
+    return "";
   });
 }
 

@@ -109,6 +109,8 @@ async function listenForProfiles({ profiles }: Options): Promise<Listening | und
   if (!profiles) return undefined;
   const { profile } = await import("./profiles.ts");
   return listen(profiles, () =>
-    createServer((request, response) => void profile(request, response)),
+    createServer((request, response) => {
+      profile(request, response).catch(() => response.destroy());
+    }),
   );
 }

@@ -32,12 +32,14 @@ export function listenForEnds(log: Log): Ends {
       controller.abort();
     },
   };
+  let signalled = false;
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => {
-      if (controller.signal.aborted) {
+      if (signalled) {
         log.write("warning", `Received signal ${signal} during shutdown: exiting immediately`);
         process.exit(130);
       }
+      signalled = true;
       ends.ask(`Received signal ${signal}`);
     });
   }

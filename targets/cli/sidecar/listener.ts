@@ -39,6 +39,7 @@ export function createListener(options: ListenerOptions): { plain: Listener; con
   };
 
   async function serve(message: IncomingMessage, response: ServerResponse, asks: boolean) {
+    latest.set(message.socket, message);
     const started = onServed && performance.now();
     const request = new NodeRequest(message, response, options.maxBodySize, asks);
     let answer: ApiResponse;
@@ -61,12 +62,17 @@ export function createListener(options: ListenerOptions): { plain: Listener; con
     const { message, response } = request;
     request.answered();
     if (response.destroyed) return 0;
-    if (options.ending()) response.shouldKeepAlive = false;
+    // Not before the last that its client has sent: Node would drop the answers behind it.
+    if (options.ending() && latest.get(message.socket) === message)
+      response.shouldKeepAlive = false;
     const bytes = write(response, answer);
     if (!message.complete) cutLate(message);
     return bytes;
   }
 }
+
+/** The newest request of each connection, for clients that send several without waiting. */
+const latest = new WeakMap<Socket, IncomingMessage>();
 
 const internalError: ApiResponse = {
   status: 500,

@@ -69,7 +69,13 @@ const quoted = (text: string): string => JSON.stringify(text);
 export function logTo(file: string): (line: string) => void {
   if (file !== "") {
     appendFileSync(file, "");
-    return (line) => appendFileSync(file, line);
+    return (line) => {
+      try {
+        appendFileSync(file, line);
+      } catch {
+        // A full disk ends the log, and not the process.
+      }
+    };
   }
   process.stdout.on("error", () => {});
   return (line) => void process.stdout.write(line);

@@ -9,7 +9,8 @@ let busy = false;
 
 /** Answers requests for profiles of V8, one at a time: each slows the process down. */
 export async function profile(request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const url = new URL(request.url ?? "/", "http://localhost");
+  const url = URL.parse(request.url ?? "/", "http://localhost");
+  if (!url) return say(response, 400, "that is no path\n");
   const page = url.pathname.replace(/\/$/, "");
   if (request.method !== "GET") return say(response, 405, "only GET\n");
   if (page === "/debug/pprof") return say(response, 200, index);

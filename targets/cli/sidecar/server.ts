@@ -1,6 +1,7 @@
 import type { Server, ServerOptions } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { configurationError } from "../../../src/errors.ts";
+import { remember } from "./drain.ts";
 import { createListener, type ListenerOptions } from "./listener.ts";
 import type { Endpoint } from "./options.ts";
 
@@ -63,7 +64,7 @@ async function listenOnAll(
   let { port } = endpoint;
   let missing: unknown;
   for (const address of endpoint.addresses) {
-    const server = make();
+    const server = remember(make());
     try {
       await opened(server, port, address);
     } catch (cause) {
@@ -116,17 +117,19 @@ function explained(cause: unknown, { flag, port }: Endpoint, address: string) {
 
 /** Listens on a Unix domain socket. One that a dead process left behind is replaced. */
 export async function listenOnSocket(path: string, make: () => Server): Promise<Listening> {
-  const server = make();
+  const server = remember(make());
   try {
     await openedAt(server, path).catch(async (cause: NodeJS.ErrnoException) => {
-      if (cause.code !== "EADDRINUSE" || (await isAlive(path))) throw cause;
-      process.getBuiltinModule("node:fs").unlinkSync(path);
+      const { lstatSync, unlinkSync } = process.getBuiltinModule("node:fs");
+      if (cause.code !== "EADDRINUSE" || !lstatSync(path).isSocket() || (await isAlive(path)))
+        throw cause;
+      unlinkSync(path);
       await openedAt(server, path);
     });
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     const why: Readonly<Record<string, string>> = {
-      EADDRINUSE: "another process has it",
+      EADDRINUSE: "another process has it, or it is no socket",
       EACCES: "this user may not write there, or the folder does not exist",
       ENOENT: "the folder does not exist",
       EINVAL: "the path is too long for a socket",

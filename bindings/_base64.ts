@@ -1,12 +1,17 @@
 /** Arguments that one call takes on every platform. */
 const CHUNK = 0x8000;
 
-export function toBase64(bytes: Uint8Array): string {
+/** Text with the character of each byte's number. */
+export function characters(bytes: Uint8Array): string {
   let text = "";
   for (let start = 0; start < bytes.length; start += CHUNK) {
     text += String.fromCharCode(...bytes.subarray(start, start + CHUNK));
   }
-  return btoa(text);
+  return text;
+}
+
+export function toBase64(bytes: Uint8Array): string {
+  return btoa(characters(bytes));
 }
 
 export function fromBase64(base64: string): Uint8Array {

@@ -1,6 +1,7 @@
 import type { Random } from "../src/contracts/host.ts";
 import type { StateOperation, StoredItem, StoredValue } from "../src/contracts/state.ts";
 import { ComponentError } from "../src/errors.ts";
+import { characters } from "./_base64.ts";
 
 /*
  * Dapr's layout of an item: a hash under the key, `data` with the value's text or bytes, `version` with a whole number
@@ -153,18 +154,6 @@ function condition({ when }: StateOperation): string {
   if (when === undefined || when === "absent") return when ?? "";
   if (/^-?\d+$/.test(when.etag)) return when.etag;
   throw new ComponentError("etag-invalid", "an ETag of Redis is a whole number");
-}
-
-/** Arguments that one call takes on every platform. */
-const CHUNK = 0x8000;
-
-/** Text with the character of each byte's number. */
-function characters(bytes: Uint8Array): string {
-  let text = "";
-  for (let start = 0; start < bytes.length; start += CHUNK) {
-    text += String.fromCharCode(...bytes.subarray(start, start + CHUNK));
-  }
-  return text;
 }
 
 /** The new ETags, empty for a delete. Throws "etag-mismatch" that names the key whose condition did not hold. */

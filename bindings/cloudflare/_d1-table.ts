@@ -1,6 +1,7 @@
 import type { StateOperation, StoredItem, StoredValue } from "../../src/contracts/state.ts";
 import { ComponentError } from "../../src/errors.ts";
 import { fromBase64, toBase64 } from "../_base64.ts";
+import { createMetadata, createTable, endOf, MIGRATION } from "../_sqlite-layout.ts";
 
 /** A row of Dapr's table for SQLite, as D1 answers it. */
 export interface Row {
@@ -10,9 +11,6 @@ export interface Row {
   readonly etag: string;
   readonly expiration_time: string | null;
 }
-
-/** The level that Dapr's own store writes; it would repeat its migrations where it finds another. */
-export const MIGRATION = "1";
 
 /** Marks an error that {@link Queries.guard} made, before the number of the condition that does not hold. */
 const GUARD = "pillion";
@@ -54,15 +52,8 @@ export function queriesOf(table: string, metadata: string) {
     swept: `INSERT INTO ${metadata} (key, value) VALUES ('last-cleanup', ?1)
       ON CONFLICT (key) DO UPDATE SET value = excluded.value WHERE ${metadata}.value <= ?2`,
     level: `SELECT value FROM ${metadata} WHERE key = 'migrations'`,
-    createMetadata: `CREATE TABLE IF NOT EXISTS ${metadata} (key text NOT NULL PRIMARY KEY, value text NOT NULL)`,
-    create: `CREATE TABLE IF NOT EXISTS ${table} (
-      key TEXT NOT NULL PRIMARY KEY,
-      value TEXT NOT NULL,
-      is_binary BOOLEAN NOT NULL,
-      etag TEXT NOT NULL,
-      expiration_time TIMESTAMP DEFAULT NULL,
-      update_time TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP
-    )`,
+    createMetadata: createMetadata(metadata),
+    create: createTable(table),
     migrated: `INSERT OR IGNORE INTO ${metadata} (key, value) VALUES ('migrations', '${MIGRATION}')`,
   };
 }
@@ -91,13 +82,8 @@ export function toItem(row: Row): StoredItem {
   return {
     value: row.is_binary ? { bytes: bytesOf(row) } : { json: value },
     etag,
-    expires: end === null ? undefined : Date.parse(`${end.replace(" ", "T")}Z`) / 1000,
+    expires: endOf(end),
   };
-}
-
-/** SQLite's text form of seconds since the epoch, in UTC. */
-export function format(seconds: number): string {
-  return new Date(seconds * 1000).toISOString().slice(0, 19).replace("T", " ");
 }
 
 function bytesOf({ key, value }: Row): Uint8Array {

@@ -1,5 +1,6 @@
 import { ComponentError, messageOf } from "../../src/errors.ts";
-import { MIGRATION, type Queries } from "./_d1-table.ts";
+import { MIGRATION } from "../_sqlite-layout.ts";
+import type { Queries } from "./_d1-table.ts";
 
 /** The parts of D1 that pillion uses, typed so that Cloudflare's own types fit. */
 export interface Database {

@@ -9,11 +9,11 @@ import {
   stateStore,
 } from "../../src/contracts/state.ts";
 import { ComponentError } from "../../src/errors.ts";
+import { format } from "../_sqlite-layout.ts";
 import { type Answer, connection, type Database } from "./_d1.ts";
 import {
   brokenCondition,
   conditionsOf,
-  format,
   queriesOf,
   type Row,
   toColumns,

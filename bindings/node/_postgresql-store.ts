@@ -2,13 +2,13 @@ import type { Pool as DriverPool } from "pg";
 import type { Call, Host } from "../../src/contracts/host.ts";
 import type { StateStore, StoredItem } from "../../src/contracts/state.ts";
 import { ComponentError } from "../../src/errors.ts";
+import { after } from "../_order.ts";
 import { inTime } from "./_deadline.ts";
 import { clashed, explain, type Place, stateOf } from "./_postgresql-errors.ts";
 import { type Answer, ask, type Parameter, type Statement } from "./_postgresql-exchange.ts";
 import { type Layout, mismatch, parametersOf } from "./_postgresql-layouts.ts";
 import type { Pool } from "./_postgresql-pool.ts";
 import { isMigrated, type Migrations, migrate, type Run } from "./_postgresql-tables.ts";
-import { after } from "./_state-table.ts";
 
 export interface StoreOptions {
   readonly pool: Pool;

@@ -2,6 +2,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Clock } from "../../src/contracts/host.ts";
 import type { StoredItem } from "../../src/contracts/state.ts";
 import { ComponentError } from "../../src/errors.ts";
+import { createMetadata, createTable, endOf, format, MIGRATION } from "../_sqlite-layout.ts";
 import { transact } from "./_sqlite.ts";
 
 export interface Row {
@@ -46,9 +47,6 @@ export function prepare(database: DatabaseSync, table: string) {
   };
 }
 
-/** The level that Dapr's own store writes; it would repeat its migrations where it finds another. */
-const MIGRATION = "1";
-
 export function migrate(
   database: DatabaseSync,
   table: string,
@@ -65,19 +63,8 @@ export function migrate(
         `component ${component}: table ${metadata} is at migration ${level}, and this version knows ${MIGRATION}: upgrade pillion`,
       );
     }
-    database.exec(
-      `CREATE TABLE IF NOT EXISTS ${metadata} (key text NOT NULL PRIMARY KEY, value text NOT NULL)`,
-    );
-    database.exec(
-      `CREATE TABLE IF NOT EXISTS ${table} (
-        key TEXT NOT NULL PRIMARY KEY,
-        value TEXT NOT NULL,
-        is_binary BOOLEAN NOT NULL,
-        etag TEXT NOT NULL,
-        expiration_time TIMESTAMP DEFAULT NULL,
-        update_time TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP
-      )`,
-    );
+    database.exec(createMetadata(metadata));
+    database.exec(createTable(table));
     database
       .prepare(`INSERT OR REPLACE INTO ${metadata} (key, value) VALUES ('migrations', ?)`)
       .run(MIGRATION);
@@ -103,30 +90,10 @@ export function toItem(row: Row | undefined): StoredItem | undefined {
   const value = row.is_binary
     ? { bytes: new Uint8Array(Buffer.from(row.value, "base64")) }
     : { json: row.value };
-  const expires =
-    row.expiration_time === null
-      ? undefined
-      : Date.parse(`${row.expiration_time.replace(" ", "T")}Z`) / 1000;
-  return { value, etag: row.etag, expires };
+  return { value, etag: row.etag, expires: endOf(row.expiration_time) };
 }
 
 /** Now, to the second below, as {@link format} writes it. */
 export function stamp(clock: Clock): string {
   return format(Math.floor(clock.now() / 1000));
-}
-
-/** SQLite's text form of seconds since the epoch, in UTC. */
-export function format(seconds: number): string {
-  return new Date(seconds * 1000).toISOString().slice(0, 19).replace("T", " ");
-}
-
-/** The first text in SQLite's order (by code point) that is past every text that starts with `prefix`. */
-export function after(prefix: string): string | null {
-  const points = Array.from(prefix, (character) => character.codePointAt(0) as number);
-  for (let last = points.pop(); last !== undefined; last = points.pop()) {
-    // U+D800 to U+DFFF are surrogates, no characters of their own.
-    if (last < 0x10ffff)
-      return String.fromCodePoint(...points, last === 0xd7ff ? 0xe000 : last + 1);
-  }
-  return null;
 }

@@ -10,17 +10,10 @@ import {
   stateStore,
 } from "../../src/contracts/state.ts";
 import { ComponentError } from "../../src/errors.ts";
+import { after } from "../_order.ts";
+import { format } from "../_sqlite-layout.ts";
 import { connection, transact } from "./_sqlite.ts";
-import {
-  after,
-  format,
-  migrate,
-  prepare,
-  type Row,
-  type Statements,
-  stamp,
-  toItem,
-} from "./_state-table.ts";
+import { migrate, prepare, type Row, type Statements, stamp, toItem } from "./_state-table.ts";
 
 const fields = {
   connectionString: {

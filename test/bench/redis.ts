@@ -8,8 +8,9 @@ import * as component from "../../dist/bindings/node/redis.js";
 import { createRuntime } from "../../dist/src/runtime.js";
 import { processHost } from "../../dist/targets/_process/host.js";
 import { newFolder } from "../harness/folder.ts";
+import { freePort } from "../harness/machine.ts";
 import { ended, owned } from "../harness/process.ts";
-import { absentRedis, freePort, type RedisServer, startRedis } from "../harness/redis.ts";
+import { absentRedis, type RedisServer, startRedis } from "../harness/redis.ts";
 import { cpuPer, interleave, type Row, timePer } from "./measure.ts";
 
 const CALLS = 2000;

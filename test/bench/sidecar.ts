@@ -4,8 +4,9 @@ import { get } from "node:http";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { newFolder, root } from "../harness/folder.ts";
+import { freePort } from "../harness/machine.ts";
 import { ended, owned } from "../harness/process.ts";
-import { absentRedis, freePort, type RedisServer, startRedis } from "../harness/redis.ts";
+import { absentRedis, type RedisServer, startRedis } from "../harness/redis.ts";
 import { componentYaml } from "../harness/sidecar.ts";
 import { figures, type Goal, type Row } from "./measure.ts";
 

@@ -1,14 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { accessSync, constants } from "node:fs";
-import type { AddressInfo } from "node:net";
-import { createServer } from "node:net";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { owned } from "./process.ts";
+import { freePort, runnable } from "./machine.ts";
+import { ended, owned } from "./process.ts";
 
 const START_MS = 15_000;
-const STOP_MS = 5_000;
 
 /** $PILLION_MINISTACK, or the first `ministack` on the PATH. */
 export function ministackPath(): string | undefined {
@@ -61,10 +57,10 @@ async function start(
   try {
     await ready(`${endpoint}/_localstack/health`, child);
   } catch (cause) {
-    await stop(child);
+    await ended(child, "SIGTERM");
     throw new Error(`ministack did not start on port ${port}: ${log}`, { cause });
   }
-  return { endpoint, stop: () => stop(child) };
+  return { endpoint, stop: () => ended(child, "SIGTERM") };
 }
 
 async function ready(url: string, child: ChildProcess): Promise<void> {
@@ -76,31 +72,4 @@ async function ready(url: string, child: ChildProcess): Promise<void> {
     await sleep(50);
   }
   throw new Error(`it was not ready after ${START_MS} ms`);
-}
-
-async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = once(child, "exit");
-  child.kill("SIGTERM");
-  const timer = setTimeout(() => child.kill("SIGKILL"), STOP_MS);
-  await ended;
-  clearTimeout(timer);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
-function runnable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

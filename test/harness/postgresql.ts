@@ -1,22 +1,20 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
-  accessSync,
   appendFileSync,
   chmodSync,
   chownSync,
-  constants,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
+import { freePort, runnable } from "./machine.ts";
 import { owned } from "./process.ts";
 
 export interface PostgreSQL {
@@ -54,13 +52,13 @@ export interface PostgreSQLOptions {
 /** $PILLION_POSTGRESQL, then the newest that Debian has installed, or the one on the PATH: title and folder. */
 export function postgresqls(): { title: string; bin: string }[] {
   const debian = "/usr/lib/postgresql";
-  const versions = (exists(debian) ? readdirSync(debian) : []).sort(
+  const versions = (runnable(debian) ? readdirSync(debian) : []).sort(
     (a, b) => Number(b) - Number(a),
   );
   const installed = [
     ...versions.map((version) => join(debian, version, "bin")),
     ...(process.env.PATH ?? "").split(delimiter),
-  ].find((bin) => exists(join(bin, "postgres")));
+  ].find((bin) => runnable(join(bin, "postgres")));
   const named = process.env.PILLION_POSTGRESQL;
   const bins = [named, installed].filter((bin) => bin !== undefined && bin !== "");
   return [...new Set(bins as string[])].map((bin) => ({ title: versionOf(bin), bin }));
@@ -217,23 +215,5 @@ function parentOf(pid: string): number | undefined {
     return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
   } catch {
     return undefined;
-  }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
-function exists(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
   }
 }

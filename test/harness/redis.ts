@@ -1,11 +1,11 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
-import { accessSync, constants, writeFileSync } from "node:fs";
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { writeFileSync } from "node:fs";
+import { connect, type Socket } from "node:net";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis, type RedisOptions } from "ioredis";
 import { newFolder } from "./folder.ts";
+import { freePort, runnable } from "./machine.ts";
 import { ended, owned, started } from "./process.ts";
 
 export type RedisKind = "redis" | "valkey";
@@ -206,22 +206,4 @@ sentinel failover-timeout ${name} 3000
   );
   const sentinel = ["--sentinel", "--bind", "127.0.0.1", "--port"];
   return serve("redis", undefined, (port) => [file, ...sentinel, String(port)]);
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
-function runnable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -1,10 +1,12 @@
 import * as memory from "../../bindings/memory.ts";
 import type { Component } from "../../src/contracts/component.ts";
 import type { StateStore } from "../../src/contracts/state.ts";
+import { ComponentError, type ErrorKind } from "../../src/errors.ts";
 import { type ApiSettings, type Process, runtimeApi } from "../../src/http/index.ts";
 import type { PillionEvent } from "../../src/index.ts";
 import { createRuntime } from "../../src/runtime.ts";
 import { webHost } from "../../src/web.ts";
+import { type Got, throughHandle } from "./_run.ts";
 
 interface Options extends ApiSettings {
   readonly components?: Readonly<Record<string, Component>>;
@@ -48,3 +50,22 @@ export function storeOf(
     },
   };
 }
+
+/** Sends requests to the API on a store that differs from one in memory by `changes`. */
+export function senderOf(changes: Partial<StateStore>, features?: readonly string[]) {
+  const { api, events, runtime } = apiWith({
+    components: { store: storeOf(() => changes, features) },
+  });
+  const through = throughHandle(api);
+  const send = (method: string, path: string, body?: string, headers = {}) =>
+    through({ method, path, headers, body });
+  return { send, api, events, runtime };
+}
+
+/** The status of an answer, with the members of its body. */
+export const errorOf = ({ status, body }: Got) => ({ status, ...JSON.parse(body || "{}") });
+
+/** A method of a store that fails so. */
+export const failing = (kind: ErrorKind) => async () => {
+  throw new ComponentError(kind, "the service said so");
+};

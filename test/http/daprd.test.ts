@@ -1,10 +1,9 @@
 import { spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
-import type { AddressInfo } from "node:net";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, test } from "vitest";
 import { newFolder } from "../harness/folder.ts";
+import { freePort } from "../harness/machine.ts";
 import { ended, owned, started } from "../harness/process.ts";
 import type { Row, Setup } from "./_rows.ts";
 import { overHttp, run, type Sender } from "./_run.ts";
@@ -68,13 +67,4 @@ async function healthy(send: Sender): Promise<void> {
     if (status === 204) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }

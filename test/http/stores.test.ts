@@ -2,27 +2,12 @@ import { describe, expect, test } from "vitest";
 import * as environment from "../../bindings/env.ts";
 import * as memory from "../../bindings/memory.ts";
 import { encrypted } from "../../src/blocks/state/encryption.ts";
-import type { StateStore, StoredItem } from "../../src/contracts/state.ts";
-import { ComponentError, type ErrorKind } from "../../src/errors.ts";
-import { type Got, requestOf, throughHandle } from "./_run.ts";
-import { apiWith, storeOf } from "./_stores.ts";
+import type { StoredItem } from "../../src/contracts/state.ts";
+import type { ErrorKind } from "../../src/errors.ts";
+import { requestOf, throughHandle } from "./_run.ts";
+import { apiWith, errorOf, failing, senderOf } from "./_stores.ts";
 
 const path = "/v1.0/state/store";
-
-function senderOf(changes: Partial<StateStore>, features?: readonly string[]) {
-  const { api, events, runtime } = apiWith({
-    components: { store: storeOf(() => changes, features) },
-  });
-  const through = throughHandle(api);
-  const send = (method: string, path: string, body?: string, headers = {}) =>
-    through({ method, path, headers, body });
-  return { send, api, events, runtime };
-}
-
-const errorOf = ({ status, body }: Got) => ({ status, ...JSON.parse(body || "{}") });
-const failing = (kind: ErrorKind) => async () => {
-  throw new ComponentError(kind, "the service said so");
-};
 
 describe("what a store says becomes Dapr's status", () => {
   const statuses: Record<ErrorKind, number> = {

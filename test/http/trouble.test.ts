@@ -1,27 +1,11 @@
 import { describe, expect, test, vi } from "vitest";
 import * as memory from "../../bindings/memory.ts";
 import type { Call } from "../../src/contracts/host.ts";
-import type { StateStore } from "../../src/contracts/state.ts";
-import { ComponentError, type ErrorKind } from "../../src/errors.ts";
-import { type Got, requestOf, throughHandle } from "./_run.ts";
-import { apiWith, storeOf } from "./_stores.ts";
+import { ComponentError } from "../../src/errors.ts";
+import { requestOf, throughHandle } from "./_run.ts";
+import { apiWith, errorOf, failing, senderOf } from "./_stores.ts";
 
 const path = "/v1.0/state/store";
-
-function senderOf(changes: Partial<StateStore>, features?: readonly string[]) {
-  const { api, events, runtime } = apiWith({
-    components: { store: storeOf(() => changes, features) },
-  });
-  const through = throughHandle(api);
-  const send = (method: string, path: string, body?: string, headers = {}) =>
-    through({ method, path, headers, body });
-  return { send, api, events, runtime };
-}
-
-const errorOf = ({ status, body }: Got) => ({ status, ...JSON.parse(body || "{}") });
-const failing = (kind: ErrorKind) => async () => {
-  throw new ComponentError(kind, "the service said so");
-};
 
 describe("requests beside each other", () => {
   /** A store whose reads wait until they are let go, or their caller leaves. */

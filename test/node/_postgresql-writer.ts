@@ -5,6 +5,7 @@
 import * as postgresql from "../../bindings/node/postgresql.ts";
 import { createRuntime } from "../../src/runtime.ts";
 import { processHost } from "../../targets/_process/host.ts";
+import { countUp } from "./_counter.ts";
 
 const [version, connectionString, mode, first, second] = process.argv.slice(2);
 const make = version === "v1" ? postgresql.stateV1 : postgresql.state;
@@ -27,14 +28,7 @@ if (mode === "once") {
   }
   process.stdout.write("done\n");
 } else {
-  const writers = Array.from({ length: Number(first) }, async () => {
-    for (let time = 0; time < Number(second); time++) {
-      await state.update("counter", (value: number | undefined) => (value ?? 0) + 1, {
-        attempts: 1000,
-      });
-    }
-  });
-  await Promise.all(writers);
+  await countUp(state, Number(first), Number(second));
   process.stdout.write(`conflicts ${conflicts}\n`);
   await runtime.close();
 }

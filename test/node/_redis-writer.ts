@@ -3,6 +3,7 @@
  * `node _redis-writer.ts ADDRESS update WRITERS TIMES` counts up one key, many at once.
  */
 import { ApiError } from "../../src/index.ts";
+import { countUp } from "./_counter.ts";
 import { runtimeOn } from "./_redis-beds.ts";
 
 const [redisHost = "", mode, writers = "0", times = "0"] = process.argv.slice(2);
@@ -22,14 +23,7 @@ if (mode === "once") {
     process.stdout.write(`${ApiError.is(error) ? error.kind : error}\n`);
   }
 } else {
-  const count = async () => {
-    for (let time = 0; time < Number(times); time++) {
-      await state.update("counter", (value: number | undefined) => (value ?? 0) + 1, {
-        attempts: 1000,
-      });
-    }
-  };
-  await Promise.all(Array.from({ length: Number(writers) }, count));
+  await countUp(state, Number(writers), Number(times));
   process.stdout.write(`conflicts ${conflicts}\n`);
 }
 await runtime.close();

@@ -5,6 +5,7 @@
 import * as sqlite from "../../bindings/node/sqlite.ts";
 import { createRuntime } from "../../src/runtime.ts";
 import { processHost } from "../../targets/_process/host.ts";
+import { countUp } from "./_counter.ts";
 
 const [file = "", mode, first = "0", second = "0"] = process.argv.slice(2);
 let conflicts = 0;
@@ -26,14 +27,7 @@ if (mode === "write") {
     process.stdout.write(`${n}\n`);
   }
 } else {
-  const writers = Array.from({ length: Number(first) }, async () => {
-    for (let time = 0; time < Number(second); time++) {
-      await state.update("counter", (value: number | undefined) => (value ?? 0) + 1, {
-        attempts: 1000,
-      });
-    }
-  });
-  await Promise.all(writers);
+  await countUp(state, Number(first), Number(second));
   process.stdout.write(`conflicts ${conflicts}\n`);
 }
 await runtime.close();

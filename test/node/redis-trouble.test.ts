@@ -4,10 +4,10 @@ import { fileURLToPath } from "node:url";
 import { inspect } from "node:util";
 import type { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { freePort } from "../harness/machine.ts";
 import {
   absentRedis,
   type Certificates,
-  freePort,
   makeCertificates,
   type RedisServer,
   startRedis,

@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { newFolder } from "../harness/folder.ts";
-import { freePort } from "../harness/redis.ts";
+import { freePort } from "../harness/machine.ts";
 import { killSidecars, type RunningSidecar, startSidecar } from "../harness/sidecar.ts";
 
 afterAll(killSidecars);

@@ -3,8 +3,8 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { newFolder } from "../harness/folder.ts";
+import { freePort } from "../harness/machine.ts";
 import { ended, owned, started } from "../harness/process.ts";
-import { freePort } from "../harness/redis.ts";
 import {
   componentYaml,
   killSidecars,

@@ -1,10 +1,9 @@
 import { execFile, spawn } from "node:child_process";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { newFolder, root } from "../harness/folder.ts";
+import { freePort } from "../harness/machine.ts";
 import { ended } from "../harness/process.ts";
 
 // The example as a user of Workers runs and deploys it, through the wrangler.toml at the top.
@@ -53,11 +52,3 @@ test("wrangler dev serves the example, with state in its Durable Object", async 
     await ended(child, "SIGTERM");
   }
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}

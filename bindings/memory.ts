@@ -1,4 +1,5 @@
 import type { Host } from "../src/contracts/host.ts";
+import { pubSub } from "../src/contracts/pubsub.ts";
 import {
   expiryOf,
   type KeyPage,
@@ -9,6 +10,7 @@ import {
   stateStore,
 } from "../src/contracts/state.ts";
 import { ComponentError } from "../src/errors.ts";
+import { memoryBus } from "./_memory-bus.ts";
 
 /** The reference for every other store: a map, gone with the process or isolate that holds it. */
 export const state = /* @__PURE__ */ stateStore({
@@ -18,6 +20,18 @@ export const state = /* @__PURE__ */ stateStore({
   fields: {},
   features: () => ["ETAG", "TRANSACTIONAL", "TTL", "LIST"],
   open: (_settings, host) => memoryStore(host),
+});
+
+/**
+ * Topics in this process: a message goes to those who subscribe at the time, and is lost with the process. A topic that
+ * ends in `*` stands for every longer one that begins as it does.
+ */
+export const pubsub = /* @__PURE__ */ pubSub({
+  type: "pubsub.in-memory",
+  runsOn: ["node"],
+  fields: {},
+  features: () => ["SUBSCRIBE_WILDCARDS", "DELAY"],
+  open: (_settings, host, name) => memoryBus(host, name),
 });
 
 type Items = Map<string, StoredItem & { readonly etag: string }>;

@@ -1,3 +1,4 @@
+import type { TopicSubscription } from "./blocks/pubsub/subscribe.ts";
 import { configurationError } from "./errors.ts";
 
 /** A portable app: no platform in it. Give it to the `serve` of a target. */
@@ -6,6 +7,8 @@ export interface App {
   readonly id: string;
   /** Answers HTTP requests, such as `new Hono().fetch`. */
   readonly fetch?: FetchHandler;
+  /** What it consumes, each made by `subscribe`; at most one per topic of a pub/sub component. */
+  readonly subscriptions?: readonly TopicSubscription[];
 }
 
 /** `context` is the platform's execution context on Workers and one of the same shape elsewhere. */

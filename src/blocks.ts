@@ -1,3 +1,6 @@
+import type { Publisher, TopicPublisher } from "./blocks/pubsub/api.ts";
+import type { OpenedPubSub } from "./blocks/pubsub/handle.ts";
+import type { Topic } from "./blocks/pubsub/topic.ts";
 import type { InferInput, InferOutput, StandardSchema } from "./blocks/schema.ts";
 import type { State } from "./blocks/state/api.ts";
 import { createState } from "./blocks/state/create.ts";
@@ -10,6 +13,21 @@ export interface Blocks {
   /** The invocation itself: its signal, trace, deadline and `waitUntil`. */
   readonly call: Call;
   readonly state: StateAccess;
+  readonly pubsub: PubSubAccess;
+}
+
+export interface PubSubAccess {
+  /** The pub/sub component of that name. Throws `ERR_PUBSUB_NOT_FOUND` for a name that nobody declared. */
+  (name: string): Publisher;
+  /** One topic, whose schema data has to fit. */
+  <In, Out>(topic: Topic<In, Out>): TopicPublisher<In>;
+}
+
+/** Opens components on first use; throws for a name that nobody declared for the block. `""` is any block. */
+export interface Find {
+  (block: "state", name: string): OpenedState;
+  (block: "pubsub", name: string): OpenedPubSub;
+  (block: "", name: string): OpenedState | OpenedPubSub;
 }
 
 export interface StateAccess {
@@ -23,7 +41,6 @@ export interface StateAccess {
 }
 
 const unbuilt = [
-  "pubsub",
   "invoke",
   "secrets",
   "secretstores",
@@ -36,6 +53,10 @@ const unbuilt = [
   "crypto",
 ] as const;
 
+export function notBuilt(block: string): ApiError {
+  return new ApiError("ERR_BLOCK_NOT_BUILT", `the building block ${block} is not built yet`);
+}
+
 /** The rest of Dapr's blocks: absent from the types, and named by the error for whoever calls them anyway. */
 export const unbuiltBlocks: object = Object.create(
   null,
@@ -44,10 +65,7 @@ export const unbuiltBlocks: object = Object.create(
       block,
       {
         get() {
-          throw new ApiError(
-            "ERR_BLOCK_NOT_BUILT",
-            `the building block ${block} is not built yet: there is state`,
-          );
+          throw notBuilt(block);
         },
       },
     ]),
@@ -60,9 +78,9 @@ Unbuilt.prototype = unbuiltBlocks;
 /** The blocks of one invocation. A class with getters: one is made for every request, also for those that touch none. */
 export class BoundBlocks extends (Unbuilt as unknown as new () => object) implements Blocks {
   readonly call: Call;
-  readonly #find: (name: string) => OpenedState;
+  readonly #find: Find;
 
-  constructor(call: Call, find: (name: string) => OpenedState) {
+  constructor(call: Call, find: Find) {
     super();
     this.call = call;
     this.#find = find;
@@ -71,7 +89,18 @@ export class BoundBlocks extends (Unbuilt as unknown as new () => object) implem
   get state(): StateAccess {
     const { call } = this;
     const find = this.#find;
-    const state = (name: string, schema?: StandardSchema) => createState(find(name), call, schema);
+    const state = (name: string, schema?: StandardSchema) =>
+      createState(find("state", name), call, schema);
     return state as StateAccess;
+  }
+
+  get pubsub(): PubSubAccess {
+    const { call } = this;
+    const find = this.#find;
+    const pubsub = (target: string & Topic<unknown>) => {
+      const opened = find("pubsub", target.pubsub ?? target);
+      return opened.component.bind?.(opened, call, target);
+    };
+    return pubsub as PubSubAccess;
   }
 }

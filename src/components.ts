@@ -1,7 +1,8 @@
 import { prefixOf } from "./blocks/keys.ts";
-import { unbuiltBlocks } from "./blocks.ts";
+import { notBuilt, unbuiltBlocks } from "./blocks.ts";
 import type { Component } from "./contracts/component.ts";
 import type { Host } from "./contracts/host.ts";
+import type { PubSub } from "./contracts/pubsub.ts";
 import type { StateStore } from "./contracts/state.ts";
 import { ApiError, ComponentError, configurationError, messageOf } from "./errors.ts";
 import { settingsOf } from "./settings.ts";
@@ -14,12 +15,9 @@ export function checkComponent(name: string, component: Component, host: Host): 
     );
   }
   const block = component.type.slice(0, component.type.indexOf("."));
-  if (block !== "state") {
+  if (!/^(state|pubsub)$/.test(block)) {
     throw block in unbuiltBlocks
-      ? new ApiError(
-          "ERR_BLOCK_NOT_BUILT",
-          `component ${name}: the building block ${block} is not built yet`,
-        )
+      ? notBuilt(block)
       : configurationError(`component ${name}: ${component.type} belongs to no building block`);
   }
   if (!component.runsOn.includes(host.target)) {
@@ -30,10 +28,10 @@ export function checkComponent(name: string, component: Component, host: Host): 
   keyPrefixOf(name, component, "", undefined);
 }
 
-export interface OpenedComponent {
-  readonly store: StateStore;
+interface OpenedComponent {
+  readonly instance: StateStore | PubSub;
   readonly features: ReadonlySet<string>;
-  /** Put before every key. */
+  /** Put before every key of a state store. */
   readonly prefix: string;
 }
 
@@ -46,21 +44,27 @@ export function openComponent(
 ): OpenedComponent {
   const features = new Set(component.features);
   const prefix = keyPrefixOf(name, component, appId, host.env.NAMESPACE);
-  const store = opened(name, component, host);
-  const claims = { TRANSACTIONAL: store.transaction, LIST: store.list };
+  const instance = opened(name, component, appId, host);
+  const { transaction, list } = instance as Partial<StateStore>;
+  const claims = { TRANSACTIONAL: transaction, LIST: list };
   for (const [feature, method] of Object.entries(claims)) {
-    if (!features.has(feature) || typeof method === "function") continue;
+    if (!features.has(feature) || method) continue;
     throw configurationError(
       `component ${name}: ${component.type} claims ${feature} and has no method for it`,
     );
   }
-  return { store, features, prefix };
+  return { instance, features, prefix };
 }
 
-function opened(name: string, component: Component, host: Host): StateStore {
+function opened(
+  name: string,
+  component: Component,
+  appId: string,
+  host: Host,
+): StateStore | PubSub {
   try {
-    // checkComponent let in nothing but state.
-    return component.open(host, name) as StateStore;
+    // checkComponent let in nothing else.
+    return component.open(host, name, appId) as StateStore | PubSub;
   } catch (cause) {
     if (ApiError.is(cause)) throw cause;
     const found = ComponentError.is(cause)
@@ -71,7 +75,7 @@ function opened(name: string, component: Component, host: Host): StateStore {
 }
 
 function keyPrefixOf(name: string, component: Component, id: string, namespace: unknown): string {
-  const { keyPrefix } = settingsOf(component.fields, component.options, name);
+  const { keyPrefix = "none" } = settingsOf(component.fields, component.options, name);
   try {
     return prefixOf(String(keyPrefix), { id, name, namespace });
   } catch (cause) {
@@ -81,15 +85,18 @@ function keyPrefixOf(name: string, component: Component, id: string, namespace: 
   }
 }
 
-/** The error for a store that nobody declared. */
-export function unknownStore(name: string, names: readonly string[]): ApiError {
-  return names.length === 0
+/** The error for a name that nobody declared for the block. */
+export function unknownComponent(block: string, name: string, names: readonly string[]): ApiError {
+  const there = names.join(", ");
+  if (block === "pubsub")
+    return new ApiError("ERR_PUBSUB_NOT_FOUND", `pubsub ${name} is not found`);
+  return there
     ? new ApiError(
-        "ERR_STATE_STORE_NOT_CONFIGURED",
-        `state store ${name} is not configured: pass components: { ${name}: … }`,
+        "ERR_STATE_STORE_NOT_FOUND",
+        `state store ${name} is not found: there is ${there}`,
       )
     : new ApiError(
-        "ERR_STATE_STORE_NOT_FOUND",
-        `state store ${name} is not found: there is ${names.join(", ")}`,
+        "ERR_STATE_STORE_NOT_CONFIGURED",
+        `state store ${name} is not configured: pass components: { ${name}: … }`,
       );
 }

@@ -1,3 +1,5 @@
+import type { PubSubErrorCode } from "./blocks/pubsub/errors.ts";
+
 /**
  * What went wrong in a component, which knows its service but not the API call it was serving.
  * `retry` says whether the same call may succeed later; `status` is the HTTP status a block answers
@@ -22,29 +24,33 @@ export const kinds = {
 
 export type ErrorKind = keyof typeof kinds;
 
-/** Dapr's error codes with the HTTP status each has by itself. */
-export const codes = {
+/** Statuses of error codes whose status is not 500 by itself. */
+const statuses = {
   ERR_MALFORMED_REQUEST: 400,
-  ERR_STATE_STORE_NOT_CONFIGURED: 500,
   ERR_STATE_STORE_NOT_FOUND: 400,
-  ERR_STATE_STORE_NOT_SUPPORTED: 500,
   ERR_STATE_STORE_TOO_MANY_TRANSACTIONS: 400,
-  ERR_STATE_GET: 500,
-  ERR_STATE_BULK_GET: 500,
-  ERR_STATE_SAVE: 500,
-  ERR_STATE_DELETE: 500,
-  ERR_STATE_TRANSACTION: 500,
-  /** Ours: listing keys has no route in Dapr's API. */
-  ERR_STATE_LIST: 500,
-  /** Ours: a component's settings, or the way pillion was set up, cannot work. */
-  ERR_CONFIGURATION: 500,
+  ERR_PUBSUB_NOT_FOUND: 404,
   /** Ours: the block exists in Dapr and not yet here. */
   ERR_BLOCK_NOT_BUILT: 501,
   /** Ours: the runtime is closing or closed. */
   ERR_RUNTIME_CLOSED: 503,
 } as const;
 
-export type ErrorCode = keyof typeof codes;
+/** Dapr's error codes. Blocks that an app may do without bring theirs along. */
+export type ErrorCode =
+  | keyof typeof statuses
+  | "ERR_STATE_STORE_NOT_CONFIGURED"
+  | "ERR_STATE_STORE_NOT_SUPPORTED"
+  | "ERR_STATE_GET"
+  | "ERR_STATE_BULK_GET"
+  | "ERR_STATE_SAVE"
+  | "ERR_STATE_DELETE"
+  | "ERR_STATE_TRANSACTION"
+  /** Ours: listing keys has no route in Dapr's API. */
+  | "ERR_STATE_LIST"
+  /** Ours: a component's settings, or the way pillion was set up, cannot work. */
+  | "ERR_CONFIGURATION"
+  | PubSubErrorCode;
 
 /** Thrown by components. A block turns it into an {@link ApiError} that names the call. */
 export class ComponentError extends Error {
@@ -96,7 +102,7 @@ export class ApiError extends Error {
     super(message, options);
     this.code = code;
     this.kind = options.kind;
-    this.status = options.status ?? codes[code];
+    this.status = options.status ?? statuses[code as keyof typeof statuses] ?? 500;
     this.failures = options.failures ?? [];
   }
 
@@ -107,18 +113,14 @@ export class ApiError extends Error {
 
   /** The error as Dapr's HTTP API would answer it. */
   getResponse(): Response {
-    return Response.json(
-      { errorCode: this.code, message: this.message },
-      { status: this.status, headers: { "content-type": "application/json" } },
-    );
+    return Response.json({ errorCode: this.code, message: this.message }, { status: this.status });
   }
 
   /** Compares by name, so that it holds between two bundled copies of pillion. */
   static is(error: unknown, what?: ErrorKind | ErrorCode): error is ApiError {
     if (!(error instanceof Error) || error.name !== "ApiError") return false;
     const { code, kind } = error as ApiError;
-    if (!(code in codes)) return false;
-    return what === undefined || what === code || what === kind;
+    return !!code && (what === undefined || what === code || what === kind);
   }
 }
 

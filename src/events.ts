@@ -24,10 +24,40 @@ export type PillionEvent =
       readonly key: string;
       readonly attempt: number;
     }
+  | {
+      readonly type: "pubsub.call";
+      readonly component: string;
+      readonly operation: "publish" | "publishBulk";
+      readonly topic: string;
+      readonly durationMs: number;
+      readonly error?: { readonly code: ErrorCode; readonly kind: ErrorKind | undefined };
+    }
+  /** A message was delivered. `error` is what the handler threw, or why there was no event for it. */
+  | {
+      readonly type: "pubsub.delivery";
+      readonly component: string;
+      readonly topic: string;
+      readonly attempt: number;
+      readonly outcome: DeliveryOutcome;
+      readonly durationMs: number;
+      readonly error?: unknown;
+    }
   /** Work given to `waitUntil` rejected. */
   | { readonly type: "waituntil.failed"; readonly error: unknown }
   /** The app threw where nobody could be told but the caller's status. */
   | { readonly type: "handler.failed"; readonly error: unknown };
+
+/**
+ * `handled`; `retried`: it comes again; `dead-lettered`; `dropped`: the handler said so, or its tries are used up and
+ * there is no dead-letter topic; `unrouted`: no rule matched; `expired`.
+ */
+export type DeliveryOutcome =
+  | "handled"
+  | "retried"
+  | "dead-lettered"
+  | "dropped"
+  | "unrouted"
+  | "expired";
 
 export type StateCallName =
   | "get"

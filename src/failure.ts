@@ -33,7 +33,7 @@ export function answerFailure(error: unknown, onEvent: Listener | undefined): Re
 /** Status 0 is that of `Response.error()`, which no server can send. */
 function checked(response: unknown): Response {
   if (isResponse(response) && response.status !== 0) return response;
-  throw new TypeError("the app's fetch answered something that is no Response");
+  throw new TypeError("the app's fetch answered no Response");
 }
 
 /** By shape only where it must be, as servers have classes of their own: workerd makes `headers` when it is read. */

@@ -1,13 +1,18 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { checkAppId } from "./app.ts";
+import type { OpenedPubSub } from "./blocks/pubsub/handle.ts";
 import type { OpenedState } from "./blocks/state/handle.ts";
-import { type Blocks, BoundBlocks } from "./blocks.ts";
+import { type Blocks, BoundBlocks, type Find } from "./blocks.ts";
 import { backgroundCall } from "./call.ts";
-import { checkComponent, openComponent, unknownStore } from "./components.ts";
+import { checkComponent, openComponent, unknownComponent } from "./components.ts";
 import type { Component } from "./contracts/component.ts";
 import type { Call, Host } from "./contracts/host.ts";
 import { guarded, type Listener } from "./events.ts";
 import { createLifecycle, type Lifecycle, within } from "./lifecycle.ts";
+
+/** A block that runs in the app, or whichever it is. */
+type RunningBlock = "state" | "pubsub" | "";
+type OpenedComponent = OpenedState | OpenedPubSub;
 
 /** Components by the name that the app calls them by. */
 export type Components = Readonly<Record<string, Component>>;
@@ -31,8 +36,8 @@ export interface Runtime extends AsyncDisposable {
   readonly onEvent: Listener | undefined;
   /** The building blocks on behalf of one invocation. */
   blocksFor(call: Call): Blocks;
-  /** A state store as a block uses it, for what builds on the runtime: throws as `state(name)` does. */
-  opened(name: string): OpenedState;
+  /** A component as its block uses it, for what builds on the runtime: throws as `state(name)` does. */
+  readonly find: Find;
   /** Opens a component and connects it, which else its first call does. Throws as that would. */
   init(name: string, signal?: AbortSignal): Promise<void>;
   /**
@@ -51,9 +56,9 @@ export function createRuntime(options: RuntimeOptions): Runtime {
 
   const onEvent = guarded(options.onEvent);
   const lifecycle = createLifecycle(id);
-  const stores = createStores(options, lifecycle, onEvent);
+  const { find, closeAll } = createOpener(options, lifecycle, onEvent);
   const background = backgroundCall(onEvent);
-  const blocksFor = (call: Call) => new BoundBlocks(call, stores.find);
+  const blocksFor = (call: Call) => new BoundBlocks(call, find);
   let closing: Promise<void> | undefined;
 
   const runtime: Runtime = {
@@ -61,8 +66,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     blocks: blocksFor(background),
     onEvent,
     blocksFor,
-    opened: stores.find,
-    init: async (name, signal) => stores.find(name).store.init?.({ ...background, signal }),
+    find,
+    init: async (name, signal) => find("", name).instance.init?.({ ...background, signal }),
     close: (limitMs) => (closing ??= close(limitMs)),
     [Symbol.asyncDispose]: () => runtime.close(),
   };
@@ -72,34 +77,37 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     const ended = background.settled().then(lifecycle.drained);
     await within(limitMs, ended, host.clock);
     lifecycle.closed();
-    await stores.close();
+    await closeAll();
   }
 }
 
-function createStores(
+function createOpener(
   { id, components = {}, defaults = {}, host }: RuntimeOptions,
   { check, enter, leave }: Lifecycle,
   onEvent: Listener | undefined,
 ) {
-  const opened = new Map<string, OpenedState>();
-  return { find, close };
+  const opened = new Map<string, OpenedComponent>();
+  return { find: find as Find, closeAll };
 
-  function find(name: string): OpenedState {
-    return opened.get(name) ?? open(name);
+  function find(block: RunningBlock, name: string): OpenedComponent {
+    const found = opened.get(name) ?? open(block, name);
+    return found.component.type.startsWith(block) ? found : none(block, name);
   }
 
-  function open(name: string): OpenedState {
+  function open(block: RunningBlock, name: string): OpenedComponent {
     check();
     const component = Object.hasOwn(components, name) ? components[name] : defaultFor(name);
-    if (!component) {
-      throw unknownStore(name, [...Object.keys(components), ...Object.keys(defaults)]);
-    }
+    if (!component) return none(block, name);
     const { clock, random } = host;
     const found = openComponent(name, component, id, host);
-    const state: OpenedState = { name, ...found, clock, random, onEvent, enter, leave };
-    opened.set(name, state);
+    const runs = { name, appId: id, component, clock, random, onEvent, enter, leave, ...found };
+    opened.set(name, runs as OpenedComponent);
     onEvent?.({ type: "component.opened", component: name, componentType: component.type });
-    return state;
+    return runs as OpenedComponent;
+  }
+
+  function none(block: RunningBlock, name: string): never {
+    throw unknownComponent(block, name, [...Object.keys(components), ...Object.keys(defaults)]);
   }
 
   function defaultFor(name: string): Component | undefined {
@@ -108,10 +116,10 @@ function createStores(
     return component;
   }
 
-  async function close(): Promise<void> {
-    for (const { name, store } of opened.values()) {
+  async function closeAll(): Promise<void> {
+    for (const { name, instance } of opened.values()) {
       try {
-        await store.close?.();
+        await instance.close?.();
         onEvent?.({ type: "component.closed", component: name });
       } catch (error) {
         onEvent?.({ type: "component.closed", component: name, error: error as Error });

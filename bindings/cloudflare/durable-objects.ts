@@ -15,13 +15,11 @@ import type { ObjectOperation, Refusal, StateRow, StateStub } from "./_state-obj
 const fields = {
   binding: {
     type: "string",
-    description:
-      "Worker binding of another Worker's namespace of PillionObject. Default: the PillionObject that this Worker exports.",
+    description: "Worker binding of another PillionObject. Default: this Worker's own.",
   },
   object: {
     type: "string",
-    description:
-      "Name of the object that holds the items. Default: `state/` and the component's name.",
+    description: "Its name. Default: `state/` and the component's name.",
   },
 } as const;
 

@@ -1,10 +1,13 @@
+import type { bindPubSub } from "../blocks/pubsub/create.ts";
 import type { Host, Target } from "./host.ts";
+import type { PubSub } from "./pubsub.ts";
 import type { SecretStore } from "./secrets.ts";
 import type { StateStore } from "./state.ts";
 
 /** Building blocks that are built, with the contract of each. */
 export interface Contracts {
   state: StateStore;
+  pubsub: PubSub;
   secretstores: SecretStore;
 }
 
@@ -27,7 +30,9 @@ export interface Component<B extends Block = Block> {
   /** What it can do under its settings. Readable before it is opened. */
   readonly features: readonly string[];
   /** MUST be synchronous and do no I/O: connections are made inside a call. `name` is the component's name. */
-  open(host: Host, name: string): Contracts[B];
+  open(host: Host, name: string, appId?: string): Contracts[B];
+  /** The block on one call. Components bring it, so that an app without any of a block has none of its code. */
+  readonly bind?: typeof bindPubSub | undefined;
 }
 
 /** What Dapr's YAML says of a component's start. */

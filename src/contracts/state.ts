@@ -117,7 +117,7 @@ const common = {
   keyPrefix: {
     type: "string",
     description:
-      "What comes before `||` in stored keys: `appid`, `namespace` (NAMESPACE, a dot, the app id), `name` (of the component), `none`, or any other text, in lower case.",
+      "Before `||` in keys: `appid`, `namespace` (NAMESPACE.appid), `name`, `none`, or other text in lower case.",
     default: "appid",
   },
 } as const satisfies Fields;

@@ -37,7 +37,7 @@ export async function getBulkState(exchange: Exchange): Promise<ApiResponse> {
 /** What is stored under each key, in as few calls as the store allows. */
 async function readAll(handle: Handle, keys: readonly string[], limit: number) {
   const { opened, call } = handle;
-  const { store } = opened;
+  const { instance: store } = opened;
   const found = new Map<string, Found>();
   const names = [...new Set(keys)];
   const stored = new Map(names.map((key) => [key, storedKey(opened, key)]));

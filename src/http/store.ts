@@ -9,7 +9,7 @@ import { badRequest, type Detail, errorInfo, help, resourceInfo } from "./detail
 export function storeOf({ context: { runtime }, params, call }: Exchange): Handle {
   const [name = ""] = params;
   checkDeclared(runtime, name, { appID: runtime.options.id });
-  return { opened: runtime.opened(name), call, schema: undefined };
+  return { opened: runtime.find("state", name), call, schema: undefined };
 }
 
 export function checkDeclared(

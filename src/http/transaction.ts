@@ -10,7 +10,7 @@ import { checkSeparator, storeOf, tooManyOperations, withoutTransactions } from 
 /** All or none. A lost race is 500 as well: in a transaction Dapr has no other status for what the store refuses. */
 export async function transactState(exchange: Exchange): Promise<ApiResponse> {
   const handle = storeOf(exchange);
-  const { name, features, store } = handle.opened;
+  const { name, features, instance: store } = handle.opened;
   if (!features.has("TRANSACTIONAL")) throw withoutTransactions(name);
   const body = new Fields(await jsonOf(exchange), "the body");
   const operations = body.list("operations").map((operation) => operationOf(name, operation));

@@ -1,5 +1,6 @@
 import { type App, fetchOf } from "../../src/app.ts";
 import { attach } from "../../src/attach.ts";
+import { notBuilt } from "../../src/blocks.ts";
 import { ApiError, configurationError } from "../../src/errors.ts";
 import { answer, answerFailure } from "../../src/failure.ts";
 import type { Runtime } from "../../src/runtime.ts";
@@ -32,7 +33,8 @@ export type StreamingHttpHandler = (
  * balancers with the app. It rejects events of anything else with `ERR_CONFIGURATION`.
  * Answers in bytes need `binaryMediaTypes` on a REST API, and nothing elsewhere.
  * Hono finds the event and the context in `c.env`, as with its own adapter, and variables beside them.
- * Throws `ERR_CONFIGURATION` for an app without `fetch` and for components that cannot work.
+ * Throws `ERR_CONFIGURATION` for an app without `fetch` and for components that cannot work, and
+ * `ERR_BLOCK_NOT_BUILT` for one with subscriptions.
  */
 export function serve(
   app: App,
@@ -47,6 +49,7 @@ export function serve(
   app: App,
   options: LambdaServeOptions = {},
 ): HttpHandler | StreamingHttpHandler {
+  if (app.subscriptions) throw notBuilt("pubsub");
   const fetch = fetchOf(app);
   const runtime = lambdaRuntime(app.id, options, defaults);
   const answerTo = answerWith(fetch, runtime);

@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { toNodeHandler } from "srvx/node";
 import { type App, fetchOf } from "../../src/app.ts";
 import { attach } from "../../src/attach.ts";
+import { startSubscriptions } from "../../src/blocks/pubsub/start.ts";
 import { pendingWork, RequestCall } from "../../src/call.ts";
 import { configurationError } from "../../src/errors.ts";
 import { answer } from "../../src/failure.ts";
@@ -33,11 +34,12 @@ export interface NodeServer extends AsyncDisposable {
 }
 
 /**
- * Serves an app over HTTP and resolves once it listens.
- * Throws `ERR_CONFIGURATION` for an app without `fetch`, components that cannot work and a port in use.
+ * Serves an app over HTTP and consumes its subscriptions; resolves once it listens and what is published will be delivered.
+ * Throws `ERR_CONFIGURATION` for an app without `fetch` and subscriptions, components that cannot work and a port in use.
  */
 export async function serve(app: App, options: NodeServeOptions = {}): Promise<NodeServer> {
-  const fetch = fetchOf(app);
+  const { subscriptions = [] } = app;
+  const fetch = app.fetch || subscriptions.length === 0 ? fetchOf(app) : nothing;
   const runtime = await open(app, options);
   const work = pendingWork(runtime.onEvent);
   const listener = toNodeHandler((request) =>
@@ -46,6 +48,7 @@ export async function serve(app: App, options: NodeServeOptions = {}): Promise<N
   // srvx types its listener for HTTP/1 and HTTP/2 at once; this server speaks the first.
   const server = process.getBuiltinModule("node:http").createServer(listener as RequestListener);
   const port = await listening();
+  const subscribed = await subscribe();
 
   let closing: Promise<void> | undefined;
   const close = () => (closing ??= end());
@@ -61,16 +64,29 @@ export async function serve(app: App, options: NodeServeOptions = {}): Promise<N
     }
   }
 
+  async function subscribe() {
+    try {
+      return await startSubscriptions(runtime, subscriptions);
+    } catch (error) {
+      server.close();
+      await runtime.close();
+      throw error;
+    }
+  }
+
   async function end(): Promise<void> {
     const { drainMs = 10_000 } = options;
     const until = performance.now() + drainMs;
     const left = () => Math.max(0, until - performance.now());
-    await drain(server, drainMs);
+    await Promise.all([drain(server, drainMs), within(left(), subscribed.stop(), systemClock)]);
     await within(left(), work.settled(), systemClock);
     await runtime.close(left());
     forget?.();
   }
 }
+
+/** The `fetch` of an app that only consumes. */
+const nothing = () => new Response(null, { status: 404 });
 
 type PendingWork = ReturnType<typeof pendingWork>;
 

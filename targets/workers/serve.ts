@@ -1,6 +1,7 @@
 import * as durableObjects from "../../bindings/cloudflare/durable-objects.ts";
 import { type App, fetchOf } from "../../src/app.ts";
 import { attach } from "../../src/attach.ts";
+import { notBuilt } from "../../src/blocks.ts";
 import { answer } from "../../src/failure.ts";
 import type { Runtime } from "../../src/runtime.ts";
 import type { ServeOptions } from "../../src/serve.ts";
@@ -16,9 +17,10 @@ export interface WorkerHandlers {
 
 /**
  * The handlers of a Worker. Throws `ERR_CONFIGURATION`, while the module loads, for an app without `fetch`
- * and for components that cannot work, so that a bad deployment is refused and not served.
+ * and for components that cannot work, and `ERR_BLOCK_NOT_BUILT` for one with subscriptions, so that a bad deployment is refused and not served.
  */
 export function serve(app: App, options: ServeOptions = {}): WorkerHandlers {
+  if (app.subscriptions) throw notBuilt("pubsub");
   const fetch = fetchOf(app);
   const runtime = workerRuntime(app.id, options, defaults);
   return {

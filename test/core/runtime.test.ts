@@ -60,8 +60,8 @@ describe("what cannot work is said at once, with the component, the setting and 
     ],
     [
       "a block that is not built",
-      { components: { x: { ...memory.state({}), type: "pubsub.x" as "state.x" } } },
-      /component x: the building block pubsub is not built yet/,
+      { components: { x: { ...memory.state({}), type: "lock.x" as "state.x" } } },
+      /the building block lock is not built yet/,
     ],
     [
       "an unknown setting",
@@ -127,7 +127,6 @@ describe("what cannot work is said at once, with the component, the setting and 
 
   test("a block that is not built is absent from the types and named by its error", () => {
     for (const block of [
-      "pubsub",
       "invoke",
       "secrets",
       "configuration",
@@ -141,7 +140,7 @@ describe("what cannot work is said at once, with the component, the setting and 
       expect(() => (runtimeWith().blocks as unknown as Record<string, unknown>)[block]).toThrow(
         expect.objectContaining({
           code: "ERR_BLOCK_NOT_BUILT",
-          message: `the building block ${block} is not built yet: there is state`,
+          message: `the building block ${block} is not built yet`,
         }),
       );
     }

@@ -3,6 +3,7 @@ import { http } from "./http.ts";
 import { kv } from "./kv.ts";
 import type { Mutant } from "./mutant.ts";
 import { postgresql } from "./postgresql.ts";
+import { pubsub } from "./pubsub.ts";
 import { redis } from "./redis.ts";
 import { resources } from "./resources.ts";
 import { sidecar } from "./sidecar.ts";
@@ -325,6 +326,7 @@ export const mutants: readonly Mutant[] = [
     tests: ["test/targets/lambda-response.test.ts"],
   },
   ...resources,
+  ...pubsub,
   ...redis,
   ...postgresql,
   ...d1,

@@ -93,7 +93,7 @@ withServer("state.postgresql: what others set for a session", {}, (server) => {
 
   test("calls under way when the store closes end at once", async () => {
     const runtime = runtimeOf(v2({ maxConns: 1, timeout: 60, cleanupInterval: 0 }));
-    const { store } = runtime.opened("store");
+    const { instance: store } = runtime.find("state", "store");
     await store.set("k", { json: "1" }, {}, callOf({}));
     const writes = Array.from({ length: 20 }, () =>
       store.set("k", { json: "2" }, {}, callOf({})).then(

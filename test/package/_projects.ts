@@ -37,7 +37,7 @@ http.get("/orders/:id", async (c) => {
 });
 http.get("/misuse", async (c) => {
   // @ts-expect-error: a block that is not built is not there
-  c.var.blocks.pubsub;
+  c.var.blocks.lock;
   // @ts-expect-error: a store has a name
   c.var.blocks.state();
   // @ts-expect-error: no such concurrency

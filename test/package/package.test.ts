@@ -9,7 +9,7 @@ import { manifestOf, subpathsOf } from "./_exports.ts";
 
 /** What is exported at run time; `types.test.ts` pins the types. */
 const names: Readonly<Record<string, readonly string[]>> = {
-  pillion: ["ApiError", "ComponentError", "defineApp", "pillion"],
+  pillion: ["ApiError", "ComponentError", "defineApp", "pillion", "subscribe", "topic"],
   "pillion/aws/dynamodb": ["state"],
   "pillion/aws/dynamodb-sdk": ["sdk"],
   "pillion/cloudflare/d1": ["state"],
@@ -18,13 +18,14 @@ const names: Readonly<Record<string, readonly string[]>> = {
   "pillion/conformance": ["stateCases"],
   "pillion/contracts/component": [],
   "pillion/contracts/host": [],
+  "pillion/contracts/pubsub": ["pubSub"],
   "pillion/contracts/secrets": ["isGuarded", "secretStore"],
   "pillion/contracts/state": ["expiryOf", "stateStore"],
   "pillion/encryption": ["encrypted"],
   "pillion/env": ["secrets"],
   "pillion/http": ["createApi", "runtimeApi"],
   "pillion/lambda": ["open", "serve", "withPillion"],
-  "pillion/memory": ["state"],
+  "pillion/memory": ["pubsub", "state"],
   "pillion/node": ["open", "serve"],
   "pillion/node/postgresql": ["state", "stateV1"],
   "pillion/node/redis": ["state"],

@@ -10,7 +10,7 @@ import { remove, removeBulk, set, setBulk, transaction } from "./write.ts";
 function native<T>({ opened, call }: Handle): T {
   opened.enter();
   try {
-    return opened.store.native(call) as T;
+    return opened.instance.native(call) as T;
   } catch (cause) {
     const text = `component ${opened.name} has no client to hand over: ${messageOf(cause)}`;
     throw ApiError.is(cause) ? cause : configurationError(text, { cause });

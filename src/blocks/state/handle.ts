@@ -1,26 +1,18 @@
-import type { Call, Clock, Random } from "../../contracts/host.ts";
+import type { Call } from "../../contracts/host.ts";
 import type { StateFeature, StateStore, StoredItem } from "../../contracts/state.ts";
 import { ApiError, ComponentError } from "../../errors.ts";
-import type { Listener, StateCallName } from "../../events.ts";
+import type { StateCallName } from "../../events.ts";
+import type { Opened } from "../../opened.ts";
 import { checkKey } from "../keys.ts";
 import { type StandardSchema, validate } from "../schema.ts";
 import type { Item } from "./api.ts";
 import { decodeValue } from "./codec.ts";
 import { toStateError } from "./errors.ts";
 
-/** A store that the runtime has opened, with what core needs to know about it. */
-export interface OpenedState {
-  readonly name: string;
-  readonly store: StateStore;
-  readonly features: ReadonlySet<string>;
+/** A store that the runtime has opened. */
+export interface OpenedState extends Opened<StateStore> {
   /** Put before every key. */
   readonly prefix: string;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly onEvent: Listener | undefined;
-  /** Counts a call in; throws once the runtime closes. */
-  enter(): void;
-  leave(): void;
 }
 
 /** A store on behalf of one invocation. */

@@ -14,7 +14,7 @@ export function getItem<T>(
   const { opened, call } = handle;
   return perform(handle, "get", key, async () => {
     const read = { consistency: consistencyOf(options) };
-    const item = await opened.store.get(storedKey(opened, key), read, call);
+    const item = await opened.instance.get(storedKey(opened, key), read, call);
     return item && toItem<T>(handle, key, item);
   });
 }
@@ -38,7 +38,7 @@ type Found = StoredItem | Error | undefined;
 
 /** What is under each key, in as few calls as the store allows, `limit` of them at a time. */
 async function readAll(
-  { opened: { store }, call }: Handle,
+  { opened: { instance: store }, call }: Handle,
   keys: readonly string[],
   read: ReadOptions,
   limit: number,
@@ -82,7 +82,7 @@ export function list(handle: Handle, options: ListOptions = {}) {
     const size = pageSizeOf(limit);
     if (cursor !== undefined && (typeof cursor !== "string" || cursor === ""))
       throw malformed("a cursor is what the page before answered, or absent");
-    const page = await opened.store.list?.(opened.prefix + prefix, size, cursor, call);
+    const page = await opened.instance.list?.(opened.prefix + prefix, size, cursor, call);
     const keys = page?.keys.map((key) => key.slice(opened.prefix.length)) ?? [];
     // Actor and workflow rows lie under the same prefix; they are not keys of this block.
     return { keys: keys.filter((key) => !key.includes("||")), cursor: page?.cursor };

@@ -52,7 +52,7 @@ export function transaction(handle: Handle, operations: readonly Operation<unkno
     if (operations.length === 0) return;
     const encoded = operations.map((operation) => toStoreOperation(handle, operation));
     const merged = mergeOperations(await Promise.all(encoded));
-    const { maxOperations = merged.length } = opened.store;
+    const { maxOperations = merged.length } = opened.instance;
     if (merged.length > maxOperations) {
       throw new ApiError(
         "ERR_STATE_STORE_TOO_MANY_TRANSACTIONS",
@@ -60,7 +60,7 @@ export function transaction(handle: Handle, operations: readonly Operation<unkno
         { kind: "invalid" },
       );
     }
-    await opened.store.transaction?.(merged, call);
+    await opened.instance.transaction?.(merged, call);
   });
 }
 
@@ -72,11 +72,11 @@ async function store(handle: Handle, key: string, value: unknown, options: SetOp
   const { opened, call } = handle;
   const stored = storedKey(opened, key);
   if (handle.schema) await checkValue(handle, key, value);
-  return opened.store.set(stored, encodeValue(value, key), options, call);
+  return opened.instance.set(stored, encodeValue(value, key), options, call);
 }
 
 async function erase({ opened, call }: Handle, key: string, etag: string | undefined) {
-  await opened.store.delete(storedKey(opened, key), { when: matching(opened, etag) }, call);
+  await opened.instance.delete(storedKey(opened, key), { when: matching(opened, etag) }, call);
 }
 
 async function toStoreOperation(

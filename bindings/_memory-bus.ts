@@ -1,0 +1,104 @@
+import type { Clock, Host } from "../src/contracts/host.ts";
+import type {
+  IncomingMessage,
+  OutgoingMessage,
+  PubSub,
+  SubscribeRequest,
+  Subscription,
+} from "../src/contracts/pubsub.ts";
+import { ComponentError } from "../src/errors.ts";
+
+/** Milliseconds before a message comes again whose handler asked for no other time. */
+const REDELIVERY_MS = 1000;
+
+/** Topics in this process. A message goes to those who subscribe when it is published, and is gone with the process. */
+export function memoryBus({ clock, random }: Host, name: string): PubSub {
+  const lines = new Set<Line>();
+  const ends = new AbortController();
+  return {
+    async publish(topic, message) {
+      if (ends.signal.aborted)
+        throw new ComponentError("unavailable", `component ${name} is closed`);
+      const id = random.uuid();
+      for (const line of lines) {
+        if (line.matches(topic)) line.add(incoming(topic, message, id), message.delay);
+      }
+    },
+    async subscribe(request) {
+      const line = createLine(request, clock, ends.signal);
+      lines.add(line);
+      return {
+        async stop() {
+          lines.delete(line);
+          await line.stop();
+        },
+      };
+    },
+    native: () => lines,
+    async close() {
+      ends.abort();
+      await Promise.all([...lines].map((line) => line.stop()));
+      lines.clear();
+    },
+  };
+}
+
+function incoming(topic: string, { data, metadata }: OutgoingMessage, id: string): IncomingMessage {
+  // A copy: the publisher may change its bytes before they are delivered.
+  return { id, topic, data: typeof data === "string" ? data : data.slice(), metadata, attempt: 1 };
+}
+
+/** One subscription and what waits for it. */
+interface Line extends Subscription {
+  matches(topic: string): boolean;
+  add(message: IncomingMessage, delay: number | undefined): void;
+}
+
+function createLine(request: SubscribeRequest, clock: Clock, ended: AbortSignal): Line {
+  const { topic: wanted, concurrency = 1, deliver } = request;
+  const waiting: IncomingMessage[] = [];
+  const running = new Set<Promise<void>>();
+  const stopped = new AbortController();
+  const away = AbortSignal.any([ended, stopped.signal]);
+  return { matches, add, stop };
+
+  function matches(topic: string): boolean {
+    if (!wanted.endsWith("*")) return topic === wanted;
+    return topic.length >= wanted.length && topic.startsWith(wanted.slice(0, -1));
+  }
+
+  function add(message: IncomingMessage, delay = 0): void {
+    if (delay > 0) {
+      clock.sleep(delay, away).then(
+        () => add(message),
+        () => undefined,
+      );
+      return;
+    }
+    waiting.push(message);
+    next();
+  }
+
+  function next(): void {
+    while (running.size < concurrency && !away.aborted) {
+      const message = waiting.shift();
+      if (!message) return;
+      const work = handle(message).finally(() => {
+        running.delete(work);
+        next();
+      });
+      running.add(work);
+    }
+  }
+
+  async function handle(message: IncomingMessage): Promise<void> {
+    const outcome = await deliver(message);
+    if (outcome.is === "done") return;
+    add({ ...message, attempt: message.attempt + 1 }, outcome.delay ?? REDELIVERY_MS);
+  }
+
+  async function stop(): Promise<void> {
+    stopped.abort();
+    await Promise.all(running);
+  }
+}

@@ -1,0 +1,193 @@
+import { traceFrom } from "../../call.ts";
+import type { Call } from "../../contracts/host.ts";
+import type { IncomingMessage, Outcome } from "../../contracts/pubsub.ts";
+import { messageOf } from "../../errors.ts";
+import type { DeliveryOutcome } from "../../events.ts";
+import type { Runtime } from "../../runtime.ts";
+import { validate } from "../schema.ts";
+import type { CloudEvent, Handler, HandlerResult } from "./api.ts";
+import { parseEnvelope, wrapRaw } from "./envelope.ts";
+import type { OpenedPubSub } from "./handle.ts";
+import { checkScopes } from "./scopes.ts";
+import type { TopicSubscription } from "./subscribe.ts";
+
+/** What delivers the messages of one subscription. */
+export interface Receiver {
+  readonly runtime: Runtime;
+  readonly opened: OpenedPubSub;
+  readonly subscription: TopicSubscription;
+}
+
+/** What was found out about a message. `again` asks for it once more, `useless` says that asking would not help. */
+type Verdict =
+  | { readonly is: "handled" }
+  | { readonly is: "again"; readonly error: unknown }
+  | {
+      readonly is: "useless";
+      readonly outcome: "dropped" | "unrouted" | "expired";
+      readonly error?: unknown;
+    };
+
+const handled: Verdict = { is: "handled" };
+const done: Outcome = { is: "done" };
+const FIRST_DELAY_MS = 1000;
+const LONGEST_DELAY_MS = 3_600_000;
+
+/** Hands one message to the app and says what is to become of it. Never rejects. */
+export async function deliver(
+  receiver: Receiver,
+  message: IncomingMessage,
+  call: Call,
+): Promise<Outcome> {
+  const { opened, subscription } = receiver;
+  const { clock, onEvent, name: component } = opened;
+  const started = onEvent && clock.now();
+  const verdict = await judge(receiver, message, call);
+  const [outcome, result, error] = await settle(receiver, message, verdict, call);
+  if (started !== undefined) {
+    const { topic } = subscription;
+    const { attempt } = message;
+    const durationMs = clock.now() - started;
+    const failed = error === undefined ? {} : { error };
+    const told = { component, topic, attempt, outcome: result, durationMs, ...failed };
+    onEvent?.({ type: "pubsub.delivery", ...told });
+  }
+  return outcome;
+}
+
+async function judge(receiver: Receiver, message: IncomingMessage, call: Call): Promise<Verdict> {
+  const { subscription, opened } = receiver;
+  let event: CloudEvent;
+  try {
+    event = eventOf(receiver, message);
+  } catch (cause) {
+    const why = `a message of topic ${message.topic} is no event: ${messageOf(cause)}`;
+    return { is: "again", error: new Error(why, { cause }) };
+  }
+  if (event.expiration && Date.parse(event.expiration) <= opened.clock.now()) {
+    return { is: "useless", outcome: "expired" };
+  }
+  try {
+    const { schema } = subscription;
+    const checked = schema && (await validate(schema, event.data));
+    if (checked && "problem" in checked) {
+      const error = new Error(`the data does not fit the topic's schema: ${checked.problem}`);
+      return { is: "useless", outcome: "dropped", error };
+    }
+    if (checked) event = { ...event, data: checked.value };
+    const handler = route(subscription, event);
+    if (!handler) return { is: "useless", outcome: "unrouted" };
+    return verdictOf(await run(receiver, handler, event, message, call));
+  } catch (error) {
+    return { is: "again", error };
+  }
+}
+
+function eventOf({ subscription, opened }: Receiver, { data, topic }: IncomingMessage): CloudEvent {
+  if (subscription.options.rawPayload) {
+    const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
+    return wrapRaw(bytes, topic, opened.name, opened.random.uuid());
+  }
+  return parseEnvelope(typeof data === "string" ? data : new TextDecoder().decode(data));
+}
+
+function route({ routes }: TopicSubscription, event: CloudEvent): Handler | undefined {
+  const rule = routes.rules.find(({ match }) => match(event));
+  return rule ? rule.handler : routes.default;
+}
+
+/** The handler's answer; throws what it throws, and a `TimeoutError` when it takes longer than the broker waits. */
+async function run(
+  { runtime, opened }: Receiver,
+  handler: Handler,
+  event: CloudEvent,
+  { id, attempt, metadata }: IncomingMessage,
+  call: Call,
+): Promise<HandlerResult> {
+  const { processingTimeout } = opened.instance;
+  const stop = new AbortController();
+  const { signal } = stop;
+  const end = () => stop.abort(call.signal?.reason);
+  call.signal?.addEventListener("abort", end, { once: true });
+  const own: Call = {
+    signal,
+    deadline: call.deadline,
+    trace: traceFrom((name) => event[name] as string | undefined),
+    waitUntil: call.waitUntil,
+  };
+  const ended = new Promise<never>((_, reject) =>
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true }),
+  );
+  const timer = new AbortController();
+  if (processingTimeout) {
+    const late = `the handler did not end within ${processingTimeout} ms`;
+    opened.clock.sleep(processingTimeout, timer.signal).then(
+      () => stop.abort(new DOMException(late, "TimeoutError")),
+      () => undefined,
+    );
+  }
+  try {
+    call.signal?.throwIfAborted();
+    const answer = handler(event, runtime.blocksFor(own), { id, attempt, metadata });
+    return await Promise.race([answer, ended]);
+  } finally {
+    timer.abort();
+    call.signal?.removeEventListener("abort", end);
+  }
+}
+
+/** As Dapr reads an app's answer: no status is success, one that it does not know is not. */
+function verdictOf(result: HandlerResult): Verdict {
+  const status: unknown = typeof result === "object" ? result?.status : result;
+  if (typeof result !== "object" && typeof status !== "string") return handled;
+  if (status === undefined || status === "" || status === "SUCCESS") return handled;
+  if (status === "DROP") return { is: "useless", outcome: "dropped" };
+  if (status === "RETRY") return { is: "again", error: new Error("the handler answered RETRY") };
+  return { is: "again", error: new Error("the handler answered a status that there is not") };
+}
+
+type Settled = readonly [outcome: Outcome, result: DeliveryOutcome, error: unknown];
+
+async function settle(
+  receiver: Receiver,
+  message: IncomingMessage,
+  verdict: Verdict,
+  call: Call,
+): Promise<Settled> {
+  if (verdict.is === "handled") return [done, "handled", undefined];
+  const { error } = verdict;
+  const { maxRetries, deadLetterTopic } = receiver.subscription.options;
+  if (verdict.is === "again") {
+    const { attempt } = message;
+    if (maxRetries === undefined && !deadLetterTopic) return [{ is: "retry" }, "retried", error];
+    if (attempt <= (maxRetries ?? 0)) {
+      const delay = delayOf(receiver.subscription, attempt);
+      return [{ is: "retry", delay }, "retried", error];
+    }
+  }
+  if (!deadLetterTopic) return [done, verdict.is === "again" ? "dropped" : verdict.outcome, error];
+  try {
+    await bury(receiver, deadLetterTopic, message, call);
+    return [done, "dead-lettered", error];
+  } catch (cause) {
+    const why = `the dead-letter topic ${deadLetterTopic} did not take it: ${messageOf(cause)}`;
+    return [{ is: "retry" }, "retried", new Error(why, { cause })];
+  }
+}
+
+function delayOf({ options }: TopicSubscription, attempt: number): number {
+  const { retryDelayMs = FIRST_DELAY_MS } = options;
+  return Math.min(retryDelayMs * 2 ** (attempt - 1), LONGEST_DELAY_MS);
+}
+
+/** Publishes a message as it came. Without its id: a broker that drops repeated ones would drop it. */
+async function bury(
+  { opened }: Receiver,
+  topic: string,
+  { data, orderingKey }: IncomingMessage,
+  call: Call,
+): Promise<void> {
+  checkScopes(opened, topic, "publishing");
+  const key = opened.features.has("ORDERING") ? orderingKey : undefined;
+  await opened.instance.publish(topic, { data, metadata: {}, orderingKey: key }, call);
+}

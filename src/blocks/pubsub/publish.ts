@@ -1,0 +1,223 @@
+import type { Call } from "../../contracts/host.ts";
+import type { OutgoingMessage } from "../../contracts/pubsub.ts";
+import { ApiError, ComponentError, type KeyFailure, messageOf } from "../../errors.ts";
+import { parallel } from "../parallel.ts";
+import type { BulkEntry, PublishOptions } from "./api.ts";
+import { buildEnvelope, CLOUD_EVENT, type Payload, passEnvelope } from "./envelope.ts";
+import { pubsubError, toPubSubError } from "./errors.ts";
+import { need, type OpenedPubSub, perform } from "./handle.ts";
+import { checkScopes } from "./scopes.ts";
+
+/** Dapr's number of single publishes at a time where the broker has no bulk of its own. */
+const PARALLELISM = 100;
+/** The longest time that Dapr's Go durations hold, about: 292 years. */
+const MAX_SECONDS = 9_000_000_000;
+
+export function publish(
+  opened: OpenedPubSub,
+  call: Call,
+  topic: string,
+  data: unknown,
+  options: PublishOptions = {},
+): Promise<void> {
+  return perform(opened, call, "publish", topic, async () => {
+    checkTopic(opened, topic);
+    await opened.instance.publish(topic, toMessage(opened, call, topic, data, options), call);
+  });
+}
+
+export function publishBulk(
+  opened: OpenedPubSub,
+  call: Call,
+  topic: string,
+  entries: readonly BulkEntry[],
+): Promise<void> {
+  return perform(opened, call, "publishBulk", topic, async () => {
+    checkTopic(opened, topic);
+    const failures: (ApiError | undefined)[] = new Array(entries.length);
+    const messages: Numbered[] = [];
+    for (const [index, entry] of entries.entries()) {
+      try {
+        messages.push([index, toMessage(opened, call, topic, entry.data, entry)]);
+      } catch (cause) {
+        failures[index] = toPubSubError(opened.name, topic, cause);
+      }
+    }
+    await sendAll(opened, call, topic, messages, (index, cause) => {
+      failures[index] = toPubSubError(opened.name, topic, cause);
+    });
+    const failed: KeyFailure[] = [];
+    for (const [index, error] of failures.entries()) {
+      if (error) failed.push({ key: entries[index]?.entryId ?? String(index), error });
+    }
+    if (failed.length > 0) throw joined(failed, entries.length);
+  });
+}
+
+type Numbered = readonly [index: number, message: OutgoingMessage];
+
+async function sendAll(
+  { instance }: OpenedPubSub,
+  call: Call,
+  topic: string,
+  messages: readonly Numbered[],
+  fail: (index: number, cause: unknown) => void,
+): Promise<void> {
+  const { publishBulk, maxBulkMessages = messages.length } = instance;
+  if (!publishBulk) {
+    await parallel(messages, PARALLELISM, async ([index, message]) => {
+      await instance.publish(topic, message, call).catch((cause: unknown) => fail(index, cause));
+    });
+    return;
+  }
+  for (let at = 0; at < messages.length; at += maxBulkMessages) {
+    const part = messages.slice(at, at + maxBulkMessages);
+    const outgoing = part.map(([, message]) => message);
+    const outcomes = await publishBulk
+      .call(instance, topic, outgoing, call)
+      .catch((cause: unknown) => outgoing.map(() => cause));
+    for (const [place, [index]] of part.entries()) {
+      if (outcomes[place] !== undefined) fail(index, outcomes[place]);
+    }
+  }
+}
+
+function joined(failures: readonly KeyFailure[], total: number): ApiError {
+  const { code, kind } = (failures[0] as KeyFailure).error;
+  const texts = failures.map(({ key, error }) => `${key}: ${error.message}`).join("; ");
+  const text = `${failures.length} of ${total} messages were not published: ${texts}`;
+  const agreed = failures.every(({ error }) => error.kind === kind) ? kind : undefined;
+  return new ApiError(code, text, { kind: agreed, failures });
+}
+
+export function checkTopic(opened: OpenedPubSub, topic: unknown): void {
+  if (typeof topic !== "string" || topic === "") {
+    throw pubsubError("ERR_TOPIC_NAME_EMPTY", `topic name is empty in pubsub ${opened.name}`);
+  }
+  checkScopes(opened, topic, "publishing");
+}
+
+function toMessage(
+  opened: OpenedPubSub,
+  call: Call,
+  topic: string,
+  data: unknown,
+  options: PublishOptions,
+): OutgoingMessage {
+  const { metadata = {}, orderingKey } = options;
+  const ttl = milliseconds("ttlInSeconds", options.ttlInSeconds);
+  const delay = milliseconds("delayInSeconds", options.delayInSeconds);
+  if (delay !== undefined) need(opened, "DELAY", "delayInSeconds");
+  if (orderingKey !== undefined) need(opened, "ORDERING", "orderingKey");
+  const native = opened.features.has("MESSAGE_TTL");
+  const beside = { metadata, delay, orderingKey, ttl: native ? ttl : undefined };
+  if (options.rawPayload) {
+    if (ttl !== undefined) need(opened, "MESSAGE_TTL", "ttlInSeconds of a raw payload");
+    return { data: rawOf(data), ...beside };
+  }
+  const now = opened.clock.now();
+  const expires = native || ttl === undefined ? undefined : now + ttl;
+  const { id, text } = eventOf(opened, call, topic, data, options, now, expires);
+  return { data: text, id, ...beside };
+}
+
+function eventOf(
+  { name, appId, random }: OpenedPubSub,
+  { trace }: Call,
+  topic: string,
+  data: unknown,
+  { contentType = typeOf(data), cloudEvent = {} }: PublishOptions,
+  now: number,
+  expires: number | undefined,
+) {
+  const common = { topic, pubsub: name, now, expires, trace };
+  if (contentType.startsWith(CLOUD_EVENT)) return passEnvelope({ event: readyOf(data), ...common });
+  const payload = payloadOf(data, contentType);
+  const { uuid } = random;
+  return buildEnvelope({
+    payload,
+    contentType,
+    source: appId,
+    attributes: cloudEvent,
+    uuid,
+    ...common,
+  });
+}
+
+function typeOf(data: unknown): string {
+  if (typeof data === "string") return "text/plain";
+  return isBytes(data) ? "application/octet-stream" : "application/json";
+}
+
+function isBytes(data: unknown): data is Uint8Array {
+  return data instanceof Uint8Array;
+}
+
+/** Text and bytes go by the content type, as a body does in Dapr's API; anything else is JSON. */
+function payloadOf(data: unknown, contentType: string): Payload {
+  const type = (contentType.split(";")[0] as string).trim().toLowerCase();
+  if (isBytes(data)) {
+    if (/^application\/(octet-stream|(x-)?protobuf|cloudevents\+protobuf)$/.test(type)) {
+      return { bytes: data };
+    }
+    return payloadOf(new TextDecoder().decode(data), contentType);
+  }
+  if (typeof data === "string")
+    return isJson(type) && parses(data) ? { json: data } : { text: data };
+  return { json: jsonOf(data) };
+}
+
+function isJson(type: string): boolean {
+  return type === "application/json" || type.endsWith("+json");
+}
+
+function parses(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function jsonOf(data: unknown): string {
+  let json: string | undefined;
+  try {
+    json = JSON.stringify(data);
+  } catch (cause) {
+    throw new ComponentError("invalid", `the data is no JSON: ${messageOf(cause)}`, { cause });
+  }
+  if (json === undefined) throw new ComponentError("invalid", `the data is ${typeof data}`);
+  return json;
+}
+
+function readyOf(data: unknown): Readonly<Record<string, unknown>> {
+  const text = isBytes(data) ? new TextDecoder().decode(data) : data;
+  try {
+    const event: unknown = typeof text === "string" ? JSON.parse(text) : text;
+    if (typeof event === "object" && event !== null && !Array.isArray(event)) {
+      return event as Readonly<Record<string, unknown>>;
+    }
+  } catch {
+    // The parser's message quotes the data.
+  }
+  throw pubsubError(
+    "ERR_PUBSUB_CLOUD_EVENTS_SER",
+    "cannot create cloudevent: its content type says that it is one, and it is no JSON object",
+    { kind: "invalid" },
+  );
+}
+
+function rawOf(data: unknown): string | Uint8Array {
+  return typeof data === "string" || isBytes(data) ? data : jsonOf(data);
+}
+
+function milliseconds(option: string, seconds: number | undefined): number | undefined {
+  if (seconds === undefined) return undefined;
+  if (Number.isInteger(seconds) && seconds > 0 && seconds <= MAX_SECONDS) return seconds * 1000;
+  throw pubsubError(
+    "ERR_PUBSUB_REQUEST_METADATA",
+    `${option} must be a whole number above 0, not ${JSON.stringify(seconds)}`,
+    { kind: "invalid" },
+  );
+}

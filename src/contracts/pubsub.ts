@@ -1,0 +1,184 @@
+import { bindPubSub } from "../blocks/pubsub/create.ts";
+import type { ComponentError } from "../errors.ts";
+import { settingsOf } from "../settings.ts";
+import type { Component, Fields, Options, Settings } from "./component.ts";
+import type { Call, Host, Target } from "./host.ts";
+
+/**
+ * Dapr's names for what a broker can do, and two of ours: `DELAY` (delivers no sooner than asked) and `ORDERING`
+ * (keeps the order of messages with the same key).
+ */
+export type PubSubFeature =
+  | "MESSAGE_TTL"
+  | "SUBSCRIBE_WILDCARDS"
+  | "BULK_PUBSUB"
+  | "DELAY"
+  | "ORDERING";
+
+export interface OutgoingMessage {
+  /** A CloudEvent as JSON text, or what `rawPayload` sends as it is. */
+  readonly data: string | Uint8Array;
+  /** What the publisher wrote beside it, by Dapr's names; a broker takes of it what it knows. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Of the CloudEvent; absent for a raw payload and for an event that has none. */
+  readonly id?: string | undefined;
+  /** Milliseconds after which nobody is to get it. Only with `MESSAGE_TTL`. */
+  readonly ttl?: number | undefined;
+  /** Milliseconds that it stays invisible. Only with `DELAY`. */
+  readonly delay?: number | undefined;
+  /** Only with `ORDERING`. */
+  readonly orderingKey?: string | undefined;
+}
+
+export interface IncomingMessage {
+  /** What the broker calls it; the same each time that it is delivered again. */
+  readonly id: string;
+  /** The topic it was published to, which a wildcard subscription does not say. */
+  readonly topic: string;
+  readonly data: Uint8Array | string;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** 1 at first. A component whose broker does not count, counts what it delivers again by itself. */
+  readonly attempt: number;
+  /** Messages of one batch with the same key are handled one after the other, none after one that is to come again. */
+  readonly orderingKey?: string | undefined;
+}
+
+/** What becomes of a message: it is acknowledged, or is to be delivered again, no sooner than after `delay` milliseconds. */
+export type Outcome =
+  | { readonly is: "done" }
+  | { readonly is: "retry"; readonly delay?: number | undefined };
+
+export interface SubscribeRequest {
+  readonly topic: string;
+  /** Of the subscription, by Dapr's names. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Deliveries at a time; absent: the component's own. */
+  readonly concurrency?: number | undefined;
+  /**
+   * Never rejects. A message MUST be acknowledged only after this resolved to `done`, and MUST come again otherwise,
+   * also when the process ends in between.
+   */
+  deliver(message: IncomingMessage): Promise<Outcome>;
+}
+
+export interface Subscription {
+  /** Takes no new message, lets those in hand end, gives back the rest. MUST be safe to call twice. */
+  stop(): Promise<void>;
+}
+
+/** Messages that the platform brought with one invocation. */
+export interface Batch {
+  readonly messages: readonly IncomingMessage[];
+  /** Tells the platform of each message, in their order; resolves to what the invocation is to return. */
+  settle(outcomes: readonly Outcome[], call: Call): unknown;
+}
+
+/**
+ * A broker of messages by topic. It reconnects by itself, and holds no more messages than it delivers at a time and
+ * a bounded number beside them. Core has built the envelope and refused every feature that is not claimed.
+ */
+export interface PubSub {
+  /** MUST resolve only once the broker has the message. */
+  publish(topic: string, message: OutgoingMessage, call: Call): Promise<void>;
+
+  /** One entry per message, in their order: why the broker does not have it, or undefined. */
+  publishBulk?(
+    topic: string,
+    messages: readonly OutgoingMessage[],
+    call: Call,
+  ): Promise<readonly (ComponentError | undefined)[]>;
+
+  /** The most messages in one `publishBulk`; core makes as many calls as it takes. */
+  readonly maxBulkMessages?: number;
+
+  /** Milliseconds after which the broker delivers a message again that was not acknowledged. Core gives handlers no longer. */
+  readonly processingTimeout?: number | undefined;
+
+  /**
+   * For a process that pulls. Subscribers with the same `consumerID` share the messages, others get each their own.
+   * MUST resolve only once a message published from then on will be delivered. Every later trouble with the broker is the
+   * component's to mend.
+   */
+  subscribe?(request: SubscribeRequest, call: Call): Promise<Subscription>;
+
+  /**
+   * For a platform that pushes: the messages of an event, or undefined for an event that is not this component's.
+   * `topics` are those that the app subscribes to, for services that do not keep a topic's name as it was written.
+   */
+  accept?(event: unknown, topics: readonly string[]): Batch | undefined;
+
+  /**
+   * Makes the first connection, for a process that wants to know when it starts. MUST throw "config" for what waiting
+   * does not mend. Without it, or before it, the first call does the same.
+   */
+  init?(call: Call): Promise<void>;
+
+  /** The platform's own client. */
+  native(call: Call): unknown;
+
+  /** Stops every subscription. MUST be safe to call twice. */
+  close?(): Promise<void>;
+}
+
+/** Settings that every pub/sub component has. Core obeys the scopes; `consumerID` is filled in with the app id. */
+const common = {
+  consumerID: {
+    type: "string",
+    description: "Subscribers with the same one share the messages. Default: the app id.",
+  },
+  publishingScopes: {
+    type: "string",
+    description:
+      "Topics that apps may publish to, as `app1=t1,t2;app2=`; an app that is not listed may all.",
+  },
+  subscriptionScopes: {
+    type: "string",
+    description: "Topics that apps may subscribe to, written as `publishingScopes`.",
+  },
+  allowedTopics: { type: "string", description: "The only topics there are, by comma." },
+  protectedTopics: {
+    type: "string",
+    description: "Topics, by comma, only for apps whose scopes list them.",
+  },
+} as const satisfies Fields;
+
+type Common = typeof common;
+
+export interface PubSubDefinition<F extends Fields> {
+  readonly type: `pubsub.${string}`;
+  readonly fields: F;
+  readonly runsOn: readonly Target[];
+  features(settings: Settings<F>): readonly PubSubFeature[];
+  /** MUST be synchronous and do no I/O: connections are made inside a call. */
+  open(settings: Settings<F> & { readonly consumerID: string }, host: Host, name: string): PubSub;
+}
+
+/** Declares a pub/sub component. Mark the call `@__PURE__` and keep the fields literal, or bundlers keep it unused. */
+export function pubSub<const F extends Fields>(
+  definition: PubSubDefinition<F>,
+): (options: Options<F & Common>) => Component<"pubsub"> {
+  const { type, runsOn } = definition;
+  const fields: F & Common = { ...definition.fields, ...common };
+  // TypeScript cannot see that the settings of more fields hold those of fewer.
+  const settings = (options: Options<F & Common>, component: string) =>
+    settingsOf(fields, options, component) as unknown as Settings<F> & Settings<Common>;
+  return (options) => ({
+    type,
+    runsOn,
+    fields,
+    options,
+    clock: "server",
+    get features() {
+      return definition.features(settings(options, type));
+    },
+    open(host, name, appId) {
+      const found = settings(options, name);
+      return definition.open(
+        { ...found, consumerID: found.consumerID ?? appId ?? name },
+        host,
+        name,
+      );
+    },
+    bind: bindPubSub,
+  });
+}

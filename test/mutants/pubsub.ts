@@ -1,0 +1,85 @@
+import type { Mutant } from "./mutant.ts";
+
+const tests = ["test/core/pubsub.test.ts"];
+const deliver = "src/blocks/pubsub/deliver.ts";
+
+export const pubsub: readonly Mutant[] = [
+  {
+    name: "pubsub: a message is acknowledged whose handler threw",
+    file: deliver,
+    replace:
+      'if (maxRetries === undefined && !deadLetterTopic) return [{ is: "retry" }, "retried", error];',
+    by: 'if (maxRetries === undefined && !deadLetterTopic) return [done, "retried", error];',
+    tests,
+  },
+  {
+    name: "pubsub: a message is acknowledged before its handler has ended",
+    file: deliver,
+    replace: "return await Promise.race([answer, ended]);",
+    by: "return void Promise.race([answer, ended]).catch(() => undefined);",
+    tests,
+  },
+  {
+    name: "pubsub: a message is acknowledged that the dead-letter topic did not take",
+    file: deliver,
+    replace: 'return [{ is: "retry" }, "retried", new Error(why, { cause })];',
+    by: 'return [done, "retried", new Error(why, { cause })];',
+    tests,
+  },
+  {
+    name: "pubsub: one delivery more than maxRetries says",
+    file: deliver,
+    replace: "attempt <= (maxRetries ?? 0)",
+    by: "attempt <= (maxRetries ?? 0) + 1",
+    tests,
+  },
+  {
+    name: "pubsub: an event past its end is handed over",
+    file: deliver,
+    replace: "Date.parse(event.expiration) <= opened.clock.now()",
+    by: "Date.parse(event.expiration) <= 0",
+    tests,
+  },
+  {
+    name: "pubsub: a handler has all the time there is",
+    file: deliver,
+    replace: "if (processingTimeout) {",
+    by: "if (processingTimeout === -1) {",
+    tests,
+  },
+  {
+    name: "pubsub: an order goes on past a message that is to come again",
+    file: "src/blocks/pubsub/receive.ts",
+    replace: 'blocked ||= outcome.is === "retry"',
+    by: "blocked ||= false",
+    tests,
+  },
+  {
+    name: "pubsub: data is delivered that does not fit the schema",
+    file: deliver,
+    replace: 'if (checked && "problem" in checked) {',
+    by: 'if (checked && "problems" in checked) {',
+    tests,
+  },
+  {
+    name: "pubsub: a protected topic is open",
+    file: "src/blocks/pubsub/scopes.ts",
+    replace: "(scoped ? scoped.includes(topic) : !isProtected)",
+    by: "(scoped ? scoped.includes(topic) : true)",
+    tests,
+  },
+  {
+    name: "pubsub: a number of JSON's text is parsed on its way into the event",
+    file: "src/blocks/pubsub/envelope.ts",
+    replace: '"json" in payload ? payload.json :',
+    by: '"json" in payload ? JSON.stringify(JSON.parse(payload.json)) :',
+    tests: ["test/core/envelope.test.ts"],
+  },
+  {
+    name: "pubsub: stopping does not wait for what is in hand",
+    file: "bindings/_memory-bus.ts",
+    replace: "stopped.abort();\n    await Promise.all(running);",
+    by: "stopped.abort();",
+    tests,
+  },
+];

@@ -45,7 +45,13 @@ export function memoryBus({ clock, random }: Host, name: string): PubSub {
 
 function incoming(topic: string, { data, metadata }: OutgoingMessage, id: string): IncomingMessage {
   // A copy: the publisher may change its bytes before they are delivered.
-  return { id, topic, data: typeof data === "string" ? data : data.slice(), metadata, attempt: 1 };
+  return {
+    id,
+    topic,
+    data: typeof data === "string" ? data : new Uint8Array(data),
+    metadata,
+    attempt: 1,
+  };
 }
 
 /** One subscription and what waits for it. */

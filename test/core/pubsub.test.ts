@@ -350,6 +350,44 @@ describe("delivery", () => {
     expect(signal?.reason).toMatchObject({ name: "TimeoutError" });
   });
 
+  test("a message whose attributes are of no sound type is handled or settled, and never throws", async () => {
+    const { component, accepted } = pushing({});
+    const { runtime } = runtimeWith(component);
+    const { got, handler } = collector();
+    const subscription = subscribe("pubsub", "t", handler);
+    const odd = [5, { toString: 1, valueOf: 1 }, [], "never"].map((expiration) => ({
+      ...message("t", 1),
+      data: JSON.stringify({ data: 1, expiration, traceparent: {} }),
+    }));
+    await receive(runtime, subscription, odd);
+    expect(accepted[0]).toHaveLength(4);
+    expect(got.length + (accepted[0] ?? []).filter(({ is }) => is === "retry").length).toBe(4);
+  });
+
+  test("the end of an invocation is no try of a message: it is neither dropped nor dead-lettered", async () => {
+    const { component, accepted } = pushing({});
+    const { runtime, events } = runtimeWith(component);
+    const { got, handler } = collector();
+    const options = { maxRetries: 0, deadLetterTopic: "dead" };
+    const subscription = subscribe("pubsub", "t", handler, options);
+    const call = { ...runtime.blocks.call, signal: AbortSignal.abort(new Error("out of time")) };
+    await subscription.receive(runtime, [subscription], [message("t", 1)], call);
+    expect(accepted).toEqual([[{ is: "retry" }]]);
+    expect(deliveries(events)).toEqual(["retried"]);
+    expect(got).toEqual([]);
+  });
+
+  test("what is no event is told without a word of it", async () => {
+    const { component } = pushing({});
+    const { runtime, events } = runtimeWith(component);
+    const { handler } = collector();
+    const secret = { ...message("t", 1), data: "password=hunter2" };
+    await receive(runtime, subscribe("pubsub", "t", handler), [secret]);
+    const told = events.find(({ type }) => type === "pubsub.delivery") as { error: Error };
+    expect(told.error.message).toBe("a message of topic t is no event: it is no JSON");
+    expect(String(told.error.cause)).not.toContain("hunter2");
+  });
+
   test("stopping waits for what is in hand and takes nothing more", async () => {
     let finish = (): void => undefined;
     const got: unknown[] = [];

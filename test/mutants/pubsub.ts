@@ -36,8 +36,8 @@ export const pubsub: readonly Mutant[] = [
   {
     name: "pubsub: an event past its end is handed over",
     file: deliver,
-    replace: "Date.parse(event.expiration) <= opened.clock.now()",
-    by: "Date.parse(event.expiration) <= 0",
+    replace: "Date.parse(expiration) <= opened.clock.now()",
+    by: "Date.parse(expiration) <= 0",
     tests,
   },
   {
@@ -80,6 +80,13 @@ export const pubsub: readonly Mutant[] = [
     file: "bindings/_memory-bus.ts",
     replace: "stopped.abort();\n    await Promise.all(running);",
     by: "stopped.abort();",
+    tests,
+  },
+  {
+    name: "pubsub: the end of an invocation is a try of the message",
+    file: deliver,
+    replace: "if (ending) return",
+    by: "if (!call) return",
     tests,
   },
 ];

@@ -1,7 +1,7 @@
 import { traceFrom } from "../../call.ts";
 import type { Call } from "../../contracts/host.ts";
 import type { IncomingMessage, Outcome } from "../../contracts/pubsub.ts";
-import { messageOf } from "../../errors.ts";
+import { ApiError, messageOf } from "../../errors.ts";
 import type { DeliveryOutcome } from "../../events.ts";
 import type { Runtime } from "../../runtime.ts";
 import { validate } from "../schema.ts";
@@ -42,7 +42,9 @@ export async function deliver(
   const { opened, subscription } = receiver;
   const { clock, onEvent, name: component } = opened;
   const started = onEvent && clock.now();
-  const verdict = await judge(receiver, message, call);
+  const verdict = await judge(receiver, message, call).catch(
+    (error: unknown): Verdict => ({ is: "again", error }),
+  );
   const [outcome, result, error] = await settle(receiver, message, verdict, call);
   if (started !== undefined) {
     const { topic } = subscription;
@@ -64,7 +66,8 @@ async function judge(receiver: Receiver, message: IncomingMessage, call: Call): 
     const why = `a message of topic ${message.topic} is no event: ${messageOf(cause)}`;
     return { is: "again", error: new Error(why, { cause }) };
   }
-  if (event.expiration && Date.parse(event.expiration) <= opened.clock.now()) {
+  const { expiration } = event;
+  if (typeof expiration === "string" && Date.parse(expiration) <= opened.clock.now()) {
     return { is: "useless", outcome: "expired" };
   }
   try {
@@ -112,7 +115,7 @@ async function run(
   const own: Call = {
     signal,
     deadline: call.deadline,
-    trace: traceFrom((name) => event[name] as string | undefined),
+    trace: traceFrom((name) => textOf(event[name])),
     waitUntil: call.waitUntil,
   };
   const ended = new Promise<never>((_, reject) =>
@@ -134,6 +137,10 @@ async function run(
     timer.abort();
     call.signal?.removeEventListener("abort", end);
   }
+}
+
+function textOf(attribute: unknown): string | undefined {
+  return typeof attribute === "string" ? attribute : undefined;
 }
 
 /** As Dapr reads an app's answer: no status is success, one that it does not know is not. */
@@ -158,6 +165,9 @@ async function settle(
   const { error } = verdict;
   const { maxRetries, deadLetterTopic } = receiver.subscription.options;
   if (verdict.is === "again") {
+    // The invocation or the process is ending, which is no fault of the message's.
+    const ending = call.signal?.aborted || ApiError.is(error, "ERR_RUNTIME_CLOSED");
+    if (ending) return [{ is: "retry" }, "retried", error];
     const { attempt } = message;
     if (maxRetries === undefined && !deadLetterTopic) return [{ is: "retry" }, "retried", error];
     if (attempt <= (maxRetries ?? 0)) {

@@ -18,7 +18,7 @@ export async function startSubscriptions(
     subscriptions.map((subscription) => start(runtime, subscription)),
   );
   const live = begun.flatMap((outcome) => (outcome.status === "fulfilled" ? outcome.value : []));
-  const stop = async () => void (await Promise.all(live.map((one) => one.stop())));
+  const stop = async () => void (await Promise.allSettled(live.map((one) => one.stop())));
   const failed = begun.find((outcome) => outcome.status === "rejected");
   if (!failed) return { stop };
   await stop();

@@ -172,7 +172,8 @@ describe("publishing", () => {
     const sent: OutgoingMessage[] = [];
     const flaky = fakeComponent({
       async publish(_topic, message) {
-        if (String(message.data).includes("bad")) throw new ComponentError("unavailable", "full");
+        if (String(message.data).includes('"data":"bad"'))
+          throw new ComponentError("unavailable", "full");
         sent.push(message);
       },
     });

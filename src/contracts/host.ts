@@ -52,7 +52,7 @@ export interface ServiceResponse {
 
 /**
  * The invocation on whose behalf a block is called. It is passed from the target down to the
- * component as the last argument and never kept by either.
+ * component as the last argument and never kept by either; a subscription's lasts until it is stopped.
  */
 export interface Call {
   /**

@@ -39,11 +39,19 @@ export interface IncomingMessage {
   readonly metadata: Readonly<Record<string, string>>;
   /** 1 at first. A component whose broker does not count, counts what it delivers again by itself. */
   readonly attempt: number;
+  /** Milliseconds since the epoch at which the broker delivers it again, where that is not `processingTimeout` from now. */
+  readonly deadline?: number | undefined;
+  /** The subscription's topic, where a platform pushes and it is not `topic`: a wildcard. */
+  readonly subscribed?: string | undefined;
   /** Messages of one batch with the same key are handled one after the other, none after one that is to come again. */
   readonly orderingKey?: string | undefined;
 }
 
-/** What becomes of a message: it is acknowledged, or is to be delivered again, no sooner than after `delay` milliseconds. */
+/**
+ * What becomes of a message: it is acknowledged, or is to be delivered again, no sooner than after `delay` milliseconds, or
+ * after the longest that the broker can wait. Without `delay` it is as soon as the broker does by itself. The other messages
+ * of its topic do not wait for it, but those with its ordering key do.
+ */
 export type Outcome =
   | { readonly is: "done" }
   | { readonly is: "retry"; readonly delay?: number | undefined };
@@ -56,9 +64,10 @@ export interface SubscribeRequest {
   readonly concurrency?: number | undefined;
   /**
    * Never rejects. A message MUST be acknowledged only after this resolved to `done`, and MUST come again otherwise,
-   * also when the process ends in between.
+   * also when the process ends in between. `lost` is aborted when the broker has given the message to another; what
+   * this resolves to then has no effect.
    */
-  deliver(message: IncomingMessage): Promise<Outcome>;
+  deliver(message: IncomingMessage, lost?: AbortSignal): Promise<Outcome>;
 }
 
 export interface Subscription {
@@ -96,8 +105,8 @@ export interface PubSub {
 
   /**
    * For a process that pulls. Subscribers with the same `consumerID` share the messages, others get each their own.
-   * MUST resolve only once a message published from then on will be delivered. Every later trouble with the broker is the
-   * component's to mend.
+   * MUST resolve only once a message published from then on will be delivered, and reject when the broker cannot be had at
+   * all. Every later trouble with the broker is the component's to mend. `call` lasts until the subscription is stopped.
    */
   subscribe?(request: SubscribeRequest, call: Call): Promise<Subscription>;
 

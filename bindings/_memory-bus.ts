@@ -8,6 +8,8 @@ import type {
 } from "../src/contracts/pubsub.ts";
 import { ComponentError } from "../src/errors.ts";
 
+/** The longest delay of a timer, in milliseconds: 24 days. More would be none. */
+const LONGEST_MS = 2_147_483_647;
 /** Milliseconds before a message comes again whose handler asked for no other time. */
 const REDELIVERY_MS = 1000;
 
@@ -19,9 +21,16 @@ export function memoryBus({ clock, random }: Host, name: string): PubSub {
     async publish(topic, message) {
       if (ends.signal.aborted)
         throw new ComponentError("unavailable", `component ${name} is closed`);
+      const { delay = 0 } = message;
+      if (delay > LONGEST_MS) {
+        throw new ComponentError(
+          "invalid",
+          `component ${name} delays a message by 24 days at most`,
+        );
+      }
       const id = random.uuid();
       for (const line of lines) {
-        if (line.matches(topic)) line.add(incoming(topic, message, id), message.delay);
+        if (line.matches(topic)) line.add(incoming(topic, message, id), delay);
       }
     },
     async subscribe(request) {
@@ -44,20 +53,18 @@ export function memoryBus({ clock, random }: Host, name: string): PubSub {
 }
 
 function incoming(topic: string, { data, metadata }: OutgoingMessage, id: string): IncomingMessage {
-  // A copy: the publisher may change its bytes before they are delivered.
-  return {
-    id,
-    topic,
-    data: typeof data === "string" ? data : new Uint8Array(data),
-    metadata,
-    attempt: 1,
-  };
+  return { id, topic, data: owned(data), metadata, attempt: 1 };
+}
+
+/** A copy: publishers and handlers may change their bytes, which is nobody else's business. */
+function owned(data: string | Uint8Array): string | Uint8Array {
+  return typeof data === "string" ? data : new Uint8Array(data);
 }
 
 /** One subscription and what waits for it. */
 interface Line extends Subscription {
   matches(topic: string): boolean;
-  add(message: IncomingMessage, delay: number | undefined): void;
+  add(message: IncomingMessage, delay: number): void;
 }
 
 function createLine(request: SubscribeRequest, clock: Clock, ended: AbortSignal): Line {
@@ -73,10 +80,10 @@ function createLine(request: SubscribeRequest, clock: Clock, ended: AbortSignal)
     return topic.length >= wanted.length && topic.startsWith(wanted.slice(0, -1));
   }
 
-  function add(message: IncomingMessage, delay = 0): void {
+  function add(message: IncomingMessage, delay: number): void {
     if (delay > 0) {
       clock.sleep(delay, away).then(
-        () => add(message),
+        () => add(message, 0),
         () => undefined,
       );
       return;
@@ -98,7 +105,7 @@ function createLine(request: SubscribeRequest, clock: Clock, ended: AbortSignal)
   }
 
   async function handle(message: IncomingMessage): Promise<void> {
-    const outcome = await deliver(message);
+    const outcome = await deliver({ ...message, data: owned(message.data) });
     if (outcome.is === "done") return;
     add({ ...message, attempt: message.attempt + 1 }, outcome.delay ?? REDELIVERY_MS);
   }

@@ -57,6 +57,9 @@ export async function within(
   if (ms === undefined) return work;
   const settled = new AbortController();
   const late = clock.sleep(ms, settled.signal).catch(() => undefined);
-  await Promise.race([work, late]);
-  settled.abort();
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    settled.abort();
+  }
 }

@@ -5,7 +5,7 @@ import { type App, fetchOf } from "../../src/app.ts";
 import { attach } from "../../src/attach.ts";
 import { startSubscriptions } from "../../src/blocks/pubsub/start.ts";
 import { pendingWork, RequestCall } from "../../src/call.ts";
-import { configurationError } from "../../src/errors.ts";
+import { ApiError, configurationError } from "../../src/errors.ts";
 import { answer } from "../../src/failure.ts";
 import { within } from "../../src/lifecycle.ts";
 import type { Runtime } from "../../src/runtime.ts";
@@ -21,7 +21,7 @@ export interface NodeServeOptions extends ServeOptions {
   readonly hostname?: string | undefined;
   /** Close on SIGINT and SIGTERM, and end the process with code 0; a second signal ends it at once. Default true. */
   readonly signals?: boolean | undefined;
-  /** Milliseconds that `close` gives requests, `waitUntil` work and calls under way before it cuts them off; default 10,000. */
+  /** Milliseconds that `close` gives requests, handlers, `waitUntil` work and calls under way before it cuts them off; default 10,000. */
   readonly drainMs?: number | undefined;
 }
 
@@ -48,6 +48,7 @@ export async function serve(app: App, options: NodeServeOptions = {}): Promise<N
   // srvx types its listener for HTTP/1 and HTTP/2 at once; this server speaks the first.
   const server = process.getBuiltinModule("node:http").createServer(listener as RequestListener);
   const port = await listening();
+  const cut = new AbortController();
   const subscribed = await subscribe();
 
   let closing: Promise<void> | undefined;
@@ -66,7 +67,7 @@ export async function serve(app: App, options: NodeServeOptions = {}): Promise<N
 
   async function subscribe() {
     try {
-      return await startSubscriptions(runtime, subscriptions);
+      return await startSubscriptions(runtime, subscriptions, cut.signal);
     } catch (error) {
       server.close();
       await runtime.close();
@@ -78,12 +79,18 @@ export async function serve(app: App, options: NodeServeOptions = {}): Promise<N
     const { drainMs = 10_000 } = options;
     const until = performance.now() + drainMs;
     const left = () => Math.max(0, until - performance.now());
-    await Promise.all([drain(server, drainMs), within(left(), subscribed.stop(), systemClock)]);
+    const stopped = subscribed.stop();
+    await Promise.all([drain(server, drainMs), within(left(), stopped, systemClock)]);
+    cut.abort(new ApiError("ERR_RUNTIME_CLOSED", `app ${app.id} is ending`));
+    await within(LAST_MS, stopped, systemClock);
     await within(left(), work.settled(), systemClock);
     await runtime.close(left());
     forget?.();
   }
 }
+
+/** Milliseconds in which brokers are told of messages whose handlers were cut off. */
+const LAST_MS = 1000;
 
 /** The `fetch` of an app that only consumes. */
 const nothing = () => new Response(null, { status: 404 });

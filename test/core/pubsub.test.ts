@@ -1,15 +1,8 @@
 import * as v from "valibot";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import * as memory from "../../bindings/memory.ts";
 import { startSubscriptions } from "../../src/blocks/pubsub/start.ts";
-import type { Component } from "../../src/contracts/component.ts";
-import {
-  type Batch,
-  type IncomingMessage,
-  type Outcome,
-  type OutgoingMessage,
-  pubSub,
-} from "../../src/contracts/pubsub.ts";
+import type { OutgoingMessage } from "../../src/contracts/pubsub.ts";
 import { ComponentError } from "../../src/errors.ts";
 import type { PillionEvent } from "../../src/events.ts";
 import {
@@ -20,28 +13,22 @@ import {
   type TopicSubscription,
   topic,
 } from "../../src/index.ts";
-import { createRuntime, type Runtime } from "../../src/runtime.ts";
-import { virtualClock } from "../../src/testing.ts";
-import { processHost } from "../../targets/_process/host.ts";
 
-const started: Runtime[] = [];
-afterEach(() => Promise.all(started.splice(0).map((runtime) => runtime.close())));
+import {
+  closeAll,
+  collector,
+  fakeComponent,
+  message,
+  pushing,
+  receive,
+  runtimeWith,
+  settled,
+} from "./_pubsub.ts";
+
+afterEach(closeAll);
 
 const deliveries = (events: readonly PillionEvent[]) =>
   events.flatMap((event) => (event.type === "pubsub.delivery" ? [event.outcome] : []));
-
-function runtimeWith(component: Component, id = "shop") {
-  const events: PillionEvent[] = [];
-  const clock = virtualClock();
-  const runtime = createRuntime({
-    id,
-    components: { pubsub: component },
-    host: processHost("node", { clock }),
-    onEvent: (event) => events.push(event),
-  });
-  started.push(runtime);
-  return { runtime, events, clock, publisher: runtime.blocks.pubsub("pubsub") };
-}
 
 /** A process that consumes topics of the component in memory. */
 async function consuming(...subscriptions: TopicSubscription[]) {
@@ -49,19 +36,6 @@ async function consuming(...subscriptions: TopicSubscription[]) {
   const live = await startSubscriptions(bed.runtime, subscriptions);
   return { ...bed, live };
 }
-
-/** A handler that keeps what it got, and what there is so far. */
-function collector(result?: unknown) {
-  const got: CloudEvent[] = [];
-  const handler = (async (event: CloudEvent) => {
-    got.push(event);
-    if (result instanceof Error) throw result;
-    return result;
-  }) as Handler;
-  return { got, handler };
-}
-
-const settled = (check: () => void) => vi.waitFor(check, { timeout: 5000, interval: 5 });
 
 describe("publishing", () => {
   test.each([
@@ -516,48 +490,3 @@ describe("a subscription that cannot work", () => {
     await expect(startSubscriptions(runtime, subscriptions)).rejects.toThrow(problem);
   });
 });
-
-function fakeComponent(instance: Partial<ReturnType<Component<"pubsub">["open"]>>) {
-  return pubSub({
-    type: "pubsub.fake",
-    runsOn: ["node"],
-    fields: {},
-    features: () => [],
-    open: () => ({ publish: async () => undefined, native: () => undefined, ...instance }),
-  })({});
-}
-
-/** A component whose platform pushes, and what it was told of each batch. */
-function pushing({ failing, processingTimeout }: { failing?: string; processingTimeout?: number }) {
-  const accepted: (readonly Outcome[])[] = [];
-  const component = fakeComponent({
-    processingTimeout,
-    async publish(topic) {
-      if (topic === failing) throw new ComponentError("unavailable", "full");
-    },
-    accept(event): Batch | undefined {
-      if (!Array.isArray(event)) return undefined;
-      return {
-        messages: event as IncomingMessage[],
-        settle(outcomes) {
-          accepted.push(outcomes);
-          return "settled";
-        },
-      };
-    },
-  });
-  return { component, accepted };
-}
-
-function message(topic: string, data: unknown): IncomingMessage {
-  const event = { id: "e", specversion: "1.0", source: "s", type: "t", data };
-  return { id: "m", topic, data: JSON.stringify(event), metadata: {}, attempt: 1 };
-}
-
-function receive(
-  runtime: Runtime,
-  subscription: TopicSubscription,
-  messages: readonly IncomingMessage[],
-) {
-  return subscription.receive(runtime, [subscription], messages, runtime.blocks.call);
-}

@@ -8,7 +8,6 @@ import { validate } from "../schema.ts";
 import type { CloudEvent, Handler, HandlerResult } from "./api.ts";
 import { parseEnvelope, wrapRaw } from "./envelope.ts";
 import type { OpenedPubSub } from "./handle.ts";
-import { checkScopes } from "./scopes.ts";
 import type { TopicSubscription } from "./subscribe.ts";
 
 /** What delivers the messages of one subscription. */
@@ -33,19 +32,21 @@ const done: Outcome = { is: "done" };
 const FIRST_DELAY_MS = 1000;
 const LONGEST_DELAY_MS = 3_600_000;
 
-/** Hands one message to the app and says what is to become of it. Never rejects. */
+/** Hands one message to the app and says what is to become of it. Never rejects. `lost`: the broker gave it to another. */
 export async function deliver(
   receiver: Receiver,
   message: IncomingMessage,
   call: Call,
+  lost?: AbortSignal,
 ): Promise<Outcome> {
   const { opened, subscription } = receiver;
   const { clock, onEvent, name: component } = opened;
   const started = onEvent && clock.now();
-  const verdict = await judge(receiver, message, call).catch(
+  const own = lost ? { ...call, signal: either(lost, call.signal) } : call;
+  const verdict = await judge(receiver, message, own).catch(
     (error: unknown): Verdict => ({ is: "again", error }),
   );
-  const [outcome, result, error] = await settle(receiver, message, verdict, call);
+  const [outcome, result, error] = await settle(receiver, message, verdict, own);
   if (started !== undefined) {
     const { topic } = subscription;
     const { attempt } = message;
@@ -55,6 +56,10 @@ export async function deliver(
     onEvent?.({ type: "pubsub.delivery", ...told });
   }
   return outcome;
+}
+
+function either(one: AbortSignal, other: AbortSignal | undefined): AbortSignal {
+  return other ? AbortSignal.any([one, other]) : one;
 }
 
 async function judge(receiver: Receiver, message: IncomingMessage, call: Call): Promise<Verdict> {
@@ -104,10 +109,11 @@ async function run(
   { runtime, opened }: Receiver,
   handler: Handler,
   event: CloudEvent,
-  { id, attempt, metadata }: IncomingMessage,
+  { id, attempt, metadata, deadline }: IncomingMessage,
   call: Call,
 ): Promise<HandlerResult> {
-  const { processingTimeout } = opened.instance;
+  const limit =
+    deadline === undefined ? opened.instance.processingTimeout : deadline - opened.clock.now();
   const stop = new AbortController();
   const { signal } = stop;
   const end = () => stop.abort(call.signal?.reason);
@@ -122,9 +128,9 @@ async function run(
     signal.addEventListener("abort", () => reject(signal.reason), { once: true }),
   );
   const timer = new AbortController();
-  if (processingTimeout) {
-    const late = `the handler did not end within ${processingTimeout} ms`;
-    opened.clock.sleep(processingTimeout, timer.signal).then(
+  if (limit !== undefined) {
+    const late = `the handler did not end within ${limit} ms`;
+    opened.clock.sleep(limit, timer.signal).then(
       () => stop.abort(new DOMException(late, "TimeoutError")),
       () => undefined,
     );
@@ -165,12 +171,12 @@ async function settle(
   const { error } = verdict;
   const { maxRetries, deadLetterTopic } = receiver.subscription.options;
   if (verdict.is === "again") {
-    // The invocation or the process is ending, which is no fault of the message's.
+    // The invocation, the process or the lease is ending, which is no fault of the message's.
     const ending = call.signal?.aborted || ApiError.is(error, "ERR_RUNTIME_CLOSED");
     if (ending) return [{ is: "retry" }, "retried", error];
     const { attempt } = message;
-    if (maxRetries === undefined && !deadLetterTopic) return [{ is: "retry" }, "retried", error];
-    if (attempt <= (maxRetries ?? 0)) {
+    const endless = maxRetries === undefined && !deadLetterTopic;
+    if (endless || attempt <= (maxRetries ?? 0)) {
       const delay = delayOf(receiver.subscription, attempt);
       return [{ is: "retry", delay }, "retried", error];
     }
@@ -181,13 +187,16 @@ async function settle(
     return [done, "dead-lettered", error];
   } catch (cause) {
     const why = `the dead-letter topic ${deadLetterTopic} did not take it: ${messageOf(cause)}`;
-    return [{ is: "retry" }, "retried", new Error(why, { cause })];
+    const delay = delayOf(receiver.subscription, message.attempt);
+    return [{ is: "retry", delay }, "retried", new Error(why, { cause })];
   }
 }
 
-function delayOf({ options }: TopicSubscription, attempt: number): number {
-  const { retryDelayMs = FIRST_DELAY_MS } = options;
-  return Math.min(retryDelayMs * 2 ** (attempt - 1), LONGEST_DELAY_MS);
+/** Undefined, the broker's own, where the subscription says nothing of retries. */
+function delayOf({ options }: TopicSubscription, attempt: number): number | undefined {
+  const { maxRetries, retryDelayMs } = options;
+  if (maxRetries === undefined && retryDelayMs === undefined) return undefined;
+  return Math.min((retryDelayMs ?? FIRST_DELAY_MS) * 2 ** (attempt - 1), LONGEST_DELAY_MS);
 }
 
 /** Publishes a message as it came. Without its id: a broker that drops repeated ones would drop it. */
@@ -197,7 +206,6 @@ async function bury(
   { data, orderingKey }: IncomingMessage,
   call: Call,
 ): Promise<void> {
-  checkScopes(opened, topic, "publishing");
   const key = opened.features.has("ORDERING") ? orderingKey : undefined;
   await opened.instance.publish(topic, { data, metadata: {}, orderingKey: key }, call);
 }

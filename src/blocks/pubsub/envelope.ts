@@ -71,12 +71,13 @@ export interface ReadyEvent {
 /** An event that somebody made, with what Dapr puts over it and what it fills in. It gets no id. */
 export function passEnvelope({ event, topic, pubsub, now, expires, trace }: ReadyEvent) {
   const { traceparent = "", tracestate = "" } = trace;
+  const given = Object.entries(event).filter(([, value]) => value !== undefined);
   const filled: Record<string, unknown> = {
     source: "Dapr",
     type: TYPE,
     specversion: "1.0",
-    ...(!event.traceid && { traceid: traceparent, traceparent, tracestate }),
-    ...event,
+    ...(event.traceid === undefined && { traceid: traceparent, traceparent, tracestate }),
+    ...Object.fromEntries(given),
     topic,
     pubsubname: pubsub,
     time: event.time || rfc3339(now),

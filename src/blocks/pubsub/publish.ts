@@ -2,16 +2,16 @@ import type { Call } from "../../contracts/host.ts";
 import type { OutgoingMessage } from "../../contracts/pubsub.ts";
 import { ApiError, ComponentError, type KeyFailure, messageOf } from "../../errors.ts";
 import { parallel } from "../parallel.ts";
-import type { BulkEntry, PublishOptions } from "./api.ts";
+import type { BulkEntry, EventAttributes, PublishOptions } from "./api.ts";
 import { buildEnvelope, CLOUD_EVENT, type Payload, passEnvelope } from "./envelope.ts";
 import { pubsubError, toPubSubError } from "./errors.ts";
 import { need, type OpenedPubSub, perform } from "./handle.ts";
+import { lanesOf } from "./lanes.ts";
+import { asked, seconds } from "./metadata.ts";
 import { checkScopes } from "./scopes.ts";
 
 /** Dapr's number of single publishes at a time where the broker has no bulk of its own. */
 const PARALLELISM = 100;
-/** The longest time that Dapr's Go durations hold, about: 292 years. */
-const MAX_SECONDS = 9_000_000_000;
 
 export function publish(
   opened: OpenedPubSub,
@@ -64,21 +64,45 @@ async function sendAll(
   fail: (index: number, cause: unknown) => void,
 ): Promise<void> {
   const { publishBulk, maxBulkMessages = messages.length } = instance;
+  // An ordering key of which one failed: what comes after it would overtake it.
+  const broken = new Set<string>();
+  const lost = ([index, { orderingKey }]: Numbered, cause: unknown) => {
+    if (orderingKey !== undefined) broken.add(orderingKey);
+    fail(index, cause);
+  };
   if (!publishBulk) {
-    await parallel(messages, PARALLELISM, async ([index, message]) => {
-      await instance.publish(topic, message, call).catch((cause: unknown) => fail(index, cause));
+    const lanes = lanesOf(messages, ([, { orderingKey }]) => orderingKey);
+    await parallel(lanes, PARALLELISM, async (lane) => {
+      for (const one of passing(lane, broken, lost)) {
+        await instance.publish(topic, one[1], call).catch((cause: unknown) => lost(one, cause));
+      }
     });
     return;
   }
   for (let at = 0; at < messages.length; at += maxBulkMessages) {
-    const part = messages.slice(at, at + maxBulkMessages);
+    const part = [...passing(messages.slice(at, at + maxBulkMessages), broken, lost)];
+    if (part.length === 0) continue;
     const outgoing = part.map(([, message]) => message);
     const outcomes = await publishBulk
       .call(instance, topic, outgoing, call)
       .catch((cause: unknown) => outgoing.map(() => cause));
-    for (const [place, [index]] of part.entries()) {
-      if (outcomes[place] !== undefined) fail(index, outcomes[place]);
+    for (const [place, one] of part.entries()) {
+      if (outcomes[place] !== undefined) lost(one, outcomes[place]);
     }
+  }
+}
+
+/** Those whose ordering key is whole when their turn comes; the others are lost. */
+function* passing(
+  messages: readonly Numbered[],
+  broken: ReadonlySet<string>,
+  lost: (one: Numbered, cause: unknown) => void,
+): Generator<Numbered> {
+  for (const one of messages) {
+    const { orderingKey } = one[1];
+    if (orderingKey === undefined || !broken.has(orderingKey)) yield one;
+    else
+      lost(one, new ComponentError("unavailable", "one before it in its order was not published"));
   }
 }
 
@@ -101,23 +125,25 @@ function toMessage(
   opened: OpenedPubSub,
   call: Call,
   topic: string,
-  data: unknown,
+  written: unknown,
   options: PublishOptions,
 ): OutgoingMessage {
+  const data = given(written);
   const { metadata = {}, orderingKey } = options;
-  const ttl = milliseconds("ttlInSeconds", options.ttlInSeconds);
-  const delay = milliseconds("delayInSeconds", options.delayInSeconds);
+  const { rawPayload, ttl, cloudEvent } = asked(options);
+  const delay = seconds("delayInSeconds", options.delayInSeconds);
   if (delay !== undefined) need(opened, "DELAY", "delayInSeconds");
   if (orderingKey !== undefined) need(opened, "ORDERING", "orderingKey");
   const native = opened.features.has("MESSAGE_TTL");
   const beside = { metadata, delay, orderingKey, ttl: native ? ttl : undefined };
-  if (options.rawPayload) {
+  if (rawPayload) {
     if (ttl !== undefined) need(opened, "MESSAGE_TTL", "ttlInSeconds of a raw payload");
     return { data: rawOf(data), ...beside };
   }
   const now = opened.clock.now();
   const expires = native || ttl === undefined ? undefined : now + ttl;
-  const { id, text } = eventOf(opened, call, topic, data, options, now, expires);
+  const type = options.contentType ?? typeOf(data);
+  const { id, text } = eventOf(opened, call, topic, data, type, cloudEvent, now, expires);
   return { data: text, id, ...beside };
 }
 
@@ -126,7 +152,8 @@ function eventOf(
   { trace }: Call,
   topic: string,
   data: unknown,
-  { contentType = typeOf(data), cloudEvent = {} }: PublishOptions,
+  contentType: string,
+  cloudEvent: EventAttributes,
   now: number,
   expires: number | undefined,
 ) {
@@ -153,18 +180,26 @@ function isBytes(data: unknown): data is Uint8Array {
   return data instanceof Uint8Array;
 }
 
+/** An `ArrayBuffer` is bytes too; JSON would make it, and views of one, an empty object. */
+function given(data: unknown): unknown {
+  if (data instanceof ArrayBuffer) return new Uint8Array(data);
+  if (!ArrayBuffer.isView(data) || isBytes(data)) return data;
+  throw new ComponentError("invalid", "the data is a view of bytes: make it a Uint8Array");
+}
+
 /** Text and bytes go by the content type, as a body does in Dapr's API; anything else is JSON. */
 function payloadOf(data: unknown, contentType: string): Payload {
   const type = (contentType.split(";")[0] as string).trim().toLowerCase();
-  if (isBytes(data)) {
-    if (/^application\/(octet-stream|(x-)?protobuf|cloudevents\+protobuf)$/.test(type)) {
-      return { bytes: data };
-    }
-    return payloadOf(new TextDecoder().decode(data), contentType);
+  if (/^application\/(octet-stream|(x-)?protobuf|cloudevents\+protobuf)$/.test(type)) {
+    return { bytes: isBytes(data) ? data : new TextEncoder().encode(textOf(data)) };
   }
-  if (typeof data === "string")
-    return isJson(type) && parses(data) ? { json: data } : { text: data };
-  return { json: jsonOf(data) };
+  const isText = isBytes(data) || typeof data === "string";
+  const text = isBytes(data) ? new TextDecoder().decode(data) : textOf(data);
+  return isJson(type) && (!isText || parses(text)) ? { json: text } : { text };
+}
+
+function textOf(data: unknown): string {
+  return typeof data === "string" ? data : jsonOf(data);
 }
 
 function isJson(type: string): boolean {
@@ -194,7 +229,7 @@ function jsonOf(data: unknown): string {
 function readyOf(data: unknown): Readonly<Record<string, unknown>> {
   const text = isBytes(data) ? new TextDecoder().decode(data) : data;
   try {
-    const event: unknown = typeof text === "string" ? JSON.parse(text) : text;
+    const event: unknown = typeof text === "string" ? JSON.parse(text, asWritten) : text;
     if (typeof event === "object" && event !== null && !Array.isArray(event)) {
       return event as Readonly<Record<string, unknown>>;
     }
@@ -208,16 +243,13 @@ function readyOf(data: unknown): Readonly<Record<string, unknown>> {
   );
 }
 
-function rawOf(data: unknown): string | Uint8Array {
-  return typeof data === "string" || isBytes(data) ? data : jsonOf(data);
+/** A number that JavaScript would write otherwise keeps the digits that it has in the text. */
+function asWritten(_name: string, value: unknown, context?: { readonly source?: string }): unknown {
+  const source = context?.source;
+  if (typeof value !== "number" || source === undefined || String(value) === source) return value;
+  return (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(source);
 }
 
-function milliseconds(option: string, seconds: number | undefined): number | undefined {
-  if (seconds === undefined) return undefined;
-  if (Number.isInteger(seconds) && seconds > 0 && seconds <= MAX_SECONDS) return seconds * 1000;
-  throw pubsubError(
-    "ERR_PUBSUB_REQUEST_METADATA",
-    `${option} must be a whole number above 0, not ${JSON.stringify(seconds)}`,
-    { kind: "invalid" },
-  );
+function rawOf(data: unknown): string | Uint8Array {
+  return typeof data === "string" || isBytes(data) ? data : jsonOf(data);
 }

@@ -4,11 +4,14 @@ import type { Runtime } from "../../runtime.ts";
 import { parallel } from "../parallel.ts";
 import { deliver } from "./deliver.ts";
 import type { OpenedPubSub } from "./handle.ts";
+import { lanesOf } from "./lanes.ts";
+import { checkSubscription } from "./scopes.ts";
 import type { TopicSubscription } from "./subscribe.ts";
 
 /**
  * Handles an event with which a platform brings messages: resolves to what the invocation is to return, or to undefined for
- * an event that belongs to no subscription's component.
+ * an event that belongs to no subscription's component. Throws `ERR_PUBSUB_FORBIDDEN` for a subscription that the scopes
+ * keep from the app.
  */
 export async function receive(
   runtime: Runtime,
@@ -19,6 +22,7 @@ export async function receive(
   for (const name of new Set(subscriptions.map(({ pubsub }) => pubsub))) {
     const opened = runtime.find("pubsub", name);
     const own = subscriptions.filter(({ pubsub }) => pubsub === name);
+    for (const subscription of own) checkSubscription(opened, subscription);
     const topics = own.map(({ topic }) => topic);
     const batch = opened.instance.accept?.(event, topics);
     if (!batch) continue;
@@ -35,38 +39,24 @@ async function handleAll(
   messages: readonly IncomingMessage[],
   call: Call,
 ): Promise<Outcome[]> {
-  const outcomes: Outcome[] = new Array(messages.length);
-  await parallel(lanesOf(messages), messages.length, async (lane) => {
-    let blocked = false;
-    for (const index of lane) {
-      const message = messages[index] as IncomingMessage;
-      const subscription = subscriptions.find(({ topic }) => topic === message.topic);
-      // Nothing in the app is for it: the broker keeps it for one that has.
-      const outcome: Outcome =
-        blocked || !subscription
-          ? { is: "retry" }
-          : await deliver({ runtime, opened, subscription }, message, call);
-      outcomes[index] = outcome;
-      if (message.orderingKey !== undefined) blocked ||= outcome.is === "retry";
-    }
+  // What nothing in the app is for, the broker keeps for one that has something.
+  const outcomes = messages.map((): Outcome => ({ is: "retry" }));
+  const numbered = messages.map((message, index) => ({ message, index }));
+  const handling = subscriptions.map((subscription) => {
+    const { topic, options } = subscription;
+    const own = numbered.filter(({ message }) => (message.subscribed ?? message.topic) === topic);
+    const receiver = { runtime, opened, subscription };
+    const lanes = lanesOf(own, ({ message }) => message.orderingKey);
+    return parallel(lanes, options.concurrency ?? lanes.length, async (lane) => {
+      let held: Outcome | undefined;
+      for (const { message, index } of lane) {
+        // Those behind one that is to come again come after it, so that their order stays.
+        const outcome = held ?? (await deliver(receiver, message, call));
+        outcomes[index] = outcome;
+        if (outcome.is === "retry") held = outcome;
+      }
+    });
   });
+  await Promise.all(handling);
   return outcomes;
-}
-
-/** Places of messages that are to be handled one after the other. */
-function lanesOf(messages: readonly IncomingMessage[]): number[][] {
-  const lanes: number[][] = [];
-  const keyed = new Map<string, number[]>();
-  for (const [index, { orderingKey, topic }] of messages.entries()) {
-    const key = orderingKey === undefined ? undefined : JSON.stringify([topic, orderingKey]);
-    const lane = key === undefined ? undefined : keyed.get(key);
-    if (lane) {
-      lane.push(index);
-      continue;
-    }
-    const fresh = [index];
-    lanes.push(fresh);
-    if (key !== undefined) keyed.set(key, fresh);
-  }
-  return lanes;
 }

@@ -1,5 +1,6 @@
 import { pubsubError } from "./errors.ts";
 import type { OpenedPubSub } from "./handle.ts";
+import type { TopicSubscription } from "./subscribe.ts";
 
 /** Throws `ERR_PUBSUB_FORBIDDEN` for a topic that the component's scopes keep from the app. */
 export function checkScopes(
@@ -17,6 +18,15 @@ export function checkScopes(
     "ERR_PUBSUB_FORBIDDEN",
     `topic ${topic} is not allowed for app id ${appId}: see the scopes of component ${name}`,
   );
+}
+
+/** Throws `ERR_PUBSUB_FORBIDDEN` unless the app may read the topic and bury in its dead-letter topic. */
+export function checkSubscription(
+  opened: OpenedPubSub,
+  { topic, options: { deadLetterTopic } }: TopicSubscription,
+): void {
+  checkScopes(opened, topic, "subscription");
+  if (deadLetterTopic !== undefined) checkScopes(opened, deadLetterTopic, "publishing");
 }
 
 /** The topics that the scopes list for an app, or undefined where they do not name it. */

@@ -1,3 +1,4 @@
+import { above } from "./above.ts";
 import { d1 } from "./d1.ts";
 import { http } from "./http.ts";
 import { kv } from "./kv.ts";
@@ -326,6 +327,7 @@ export const mutants: readonly Mutant[] = [
     tests: ["test/targets/lambda-response.test.ts"],
   },
   ...resources,
+  ...above,
   ...pubsub,
   ...redis,
   ...postgresql,

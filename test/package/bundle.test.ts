@@ -54,6 +54,15 @@ describe("a Worker with the default components", () => {
     expect(modules).toContain(fileOf("cloudflare/durable-objects"));
   });
 
+  test("holds the evaluator of rules only where one is imported", async () => {
+    const rule = `import { cel } from "pillion/cel"; export const match = cel("event.data.n == 1");`;
+    const modulesOf = async (source: string) =>
+      (await bundle(consumer, source, { platform: "workers" })).modules;
+    const isEvaluator = (module: string) => module.includes("cel-js");
+    expect((await modulesOf(worker())).filter(isEvaluator)).toEqual([]);
+    expect((await modulesOf(worker(rule))).filter(isEvaluator)).not.toEqual([]);
+  });
+
   test("holds what it uses, whatever the platform", async () => {
     const source = worker(`
       import * as dynamodb from "pillion/aws/dynamodb";

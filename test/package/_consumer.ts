@@ -42,17 +42,17 @@ export async function installConsumer(hono: "hono" | "hono-oldest" = "hono"): Pr
     run("npm", [...words, "--ignore-scripts", "--offline", "--silent"], { cwd: folder, env });
   const { stdout } = await npm("pack", ...packed);
   const tarballs = stdout.trim().split("\n");
-  const files = ["pillion", "hono", ...dependencies()].map((name, index) => [
-    name,
-    `file:${tarballs[index]}`,
-  ]);
+  const files = ["pillion", "hono", ...dependencies()].map(
+    (name, index) => [name, `file:${tarballs[index]}`] as const,
+  );
   writeFileSync(
     join(folder, "package.json"),
     JSON.stringify({
       name: "consumer",
       private: true,
       type: "module",
-      dependencies: Object.fromEntries(files),
+      dependencies: Object.fromEntries(files.filter(([name]) => !isNested(name))),
+      overrides: overridesOf(files),
     }),
   );
   await npm("install", "--no-audit", "--no-fund");
@@ -66,12 +66,29 @@ export async function installConsumer(hono: "hono" | "hono-oldest" = "hono"): Pr
     link(name) {
       const link = join(folder, "node_modules", name);
       mkdirSync(dirname(link), { recursive: true });
+      // A driver may have brought a copy of its own.
+      rmSync(link, { recursive: true, force: true });
       symlinkSync(join(root, "node_modules", name), link);
     },
     node: (source) =>
       run(process.execPath, ["--input-type=module", "--eval", source], { cwd: folder, env: {} }),
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };
+}
+
+function isNested(name: string): boolean {
+  return name.includes("/node_modules/");
+}
+
+/** Other versions of a package, which npm is to put below the one that asks for them. */
+function overridesOf(files: readonly (readonly [name: string, file: string])[]): object {
+  const overrides: Record<string, Record<string, string>> = {};
+  for (const [name, file] of files) {
+    if (!isNested(name)) continue;
+    const [above, below] = name.split("/node_modules/") as [string, string];
+    overrides[above] = { ...overrides[above], [below]: file };
+  }
+  return overrides;
 }
 
 /** Every package that installing pillion brings, by the lock file. */

@@ -16,7 +16,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
   "pillion/cloudflare/d1": ["state"],
   "pillion/cloudflare/durable-objects": ["state"],
   "pillion/cloudflare/kv": ["state"],
-  "pillion/conformance": ["stateCases"],
+  "pillion/conformance": ["pubSubCases", "stateCases"],
   "pillion/contracts/component": [],
   "pillion/contracts/host": [],
   "pillion/contracts/pubsub": ["pubSub"],

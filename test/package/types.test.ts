@@ -73,7 +73,15 @@ const publicTypes: Readonly<Record<string, readonly string[]>> = {
   "pillion/cloudflare/d1": [],
   "pillion/cloudflare/durable-objects": [],
   "pillion/cloudflare/kv": [],
-  "pillion/conformance": ["StateBed", "StateCase", "StateCaseName"],
+  "pillion/conformance": [
+    "PubSubBed",
+    "PubSubCase",
+    "PubSubCaseName",
+    "StateBed",
+    "StateCase",
+    "StateCaseName",
+    "Subscriber",
+  ],
   "pillion/contracts/component": [
     "Block",
     "Component",

@@ -8,6 +8,7 @@ import { bundles } from "./bundles.ts";
 import { cloudflareStores } from "./cloudflare-stores.ts";
 import { core } from "./core.ts";
 import { dynamodb } from "./dynamodb.ts";
+import { envelope } from "./envelope.ts";
 import { lambda } from "./lambda.ts";
 import { type Goal, met, type Row } from "./measure.ts";
 import { postgresql } from "./postgresql.ts";
@@ -21,6 +22,7 @@ const { values } = parseArgs({ options: { json: { type: "boolean" }, only: { typ
 exitOnSignals();
 const suites = {
   core,
+  envelope,
   sqlite,
   redis,
   postgresql,
@@ -61,5 +63,6 @@ function text(row: Row): string {
 
 function goalText(goal: Goal): string {
   if ("plus" in goal) return `+ ≤ ${goal.plus}`;
+  if ("atMost" in goal) return `≤ ${goal.atMost}`;
   return "atLeast" in goal ? `× ≥ ${goal.atLeast}` : `× ≤ ${goal.ratio}`;
 }

@@ -14,11 +14,12 @@ export interface Figures {
   readonly difference: number;
 }
 
-/** `ratio`: at most; `atLeast`: the ratio at least; `plus`: the difference at most, in the row's unit. */
+/** `ratio`: at most; `atLeast`: the ratio at least; `plus`, the difference, and `atMost`, ours, in the row's unit. */
 export type Goal =
   | { readonly ratio: number }
   | { readonly atLeast: number }
-  | { readonly plus: number };
+  | { readonly plus: number }
+  | { readonly atMost: number };
 
 /** Each returns one measurement. They take turns, so that a machine whose speed drifts does not favour either. */
 export async function interleave(
@@ -70,7 +71,8 @@ export function timePer(times: number, work: () => Promise<unknown>): () => Prom
   };
 }
 
-export function met({ ratio, difference, goal }: Row): boolean {
+export function met({ ours, ratio, difference, goal }: Row): boolean {
   if ("plus" in goal) return difference <= goal.plus;
+  if ("atMost" in goal) return ours <= goal.atMost;
   return "atLeast" in goal ? ratio >= goal.atLeast : ratio <= goal.ratio;
 }

@@ -29,7 +29,7 @@ export async function pages(): Promise<Page[]> {
 async function pagesOf(file: string): Promise<Page[]> {
   const module: Record<string, unknown> = await import(join(root, "bindings", file));
   return Object.entries(module).flatMap(([factory, value]) => {
-    if (!/^(state|secrets)/.test(factory) || typeof value !== "function") return [];
+    if (!/^(state|secrets|pubsub)/.test(factory) || typeof value !== "function") return [];
     const create = value as ComponentFactory;
     const component = create({});
     const title = component.version ? `${component.type}/${component.version}` : component.type;
@@ -44,22 +44,39 @@ async function pagesOf(file: string): Promise<Page[]> {
   });
 }
 
-const meanings: Readonly<Record<string, string>> = {
-  ETAG: "ETags, first-write and `update`",
-  TRANSACTIONAL: "transactions, all or none",
-  TTL: "time to live",
-  LIST: "listing keys by prefix",
+type Block = "state" | "pubsub" | "secretstores";
+
+const meanings: Readonly<Record<Block, Readonly<Record<string, string>>>> = {
+  state: {
+    ETAG: "ETags, first-write and `update`",
+    TRANSACTIONAL: "transactions, all or none",
+    TTL: "time to live",
+    LIST: "listing keys by prefix",
+  },
+  pubsub: {
+    MESSAGE_TTL: "the broker ends messages; without it, the event says when it ends",
+    SUBSCRIBE_WILDCARDS: "wildcard topics",
+    BULK_PUBSUB: "bulks in one request; without it, single publishes at a time",
+    DELAY: "delayed delivery",
+    ORDERING: "ordering keys",
+  },
+  secretstores: {},
+};
+
+const samples: Readonly<Record<Block, string>> = {
+  state: "statestore",
+  pubsub: "pubsub",
+  secretstores: "secretstore",
 };
 
 /** The page, in Markdown. */
 export function render({ title, path, factory, component, features }: Page): string {
   const { type, fields, runsOn, clock } = component;
-  const block = type.slice(0, type.indexOf("."));
   return [
     `# ${title}`,
     "",
     `Runs on ${runsOn.join(", ")}.`,
-    ...(block === "state" ? ["", ...abilities(features, clock)] : []),
+    ...abilities(blockOf(type), features, clock),
     "",
     "```ts",
     `import { ${factory} } from "${path}";`,
@@ -76,14 +93,21 @@ export function render({ title, path, factory, component, features }: Page): str
   ].join("\n");
 }
 
-function abilities(features: readonly string[], clock: Component["clock"]): string[] {
-  const known = Object.entries(meanings).map(([feature, meaning]) => {
+function blockOf(type: string): Block {
+  return type.slice(0, type.indexOf(".")) as Block;
+}
+
+function abilities(block: Block, features: readonly string[], clock: Component["clock"]): string[] {
+  const absent = block === "state" ? "refused" : "no";
+  const known = Object.entries(meanings[block]).map(([feature, meaning]) => {
     const claimed = features.find((text) => text.startsWith(feature));
     const condition = claimed?.slice(feature.length).trim();
-    return `- ${meaning} (${feature}): ${claimed ? `yes${condition && `, ${condition.slice(1, -1)}`}` : "refused"}`;
+    return `- ${meaning} (${feature}): ${claimed ? `yes${condition && `, ${condition.slice(1, -1)}`}` : absent}`;
   });
+  if (known.length === 0) return [];
   const whose = clock === "host" ? "of whoever calls" : "of the service";
-  return [...known, `- a time to live ends by the clock ${whose}`];
+  const ends = block === "state" ? [`- a time to live ends by the clock ${whose}`] : [];
+  return ["", ...known, ...ends];
 }
 
 function sample({ fields }: Component): string {
@@ -102,7 +126,7 @@ function manifest({ type, version, fields, runsOn }: Component): string[] {
     `${file}apiVersion: dapr.io/v1alpha1`,
     "kind: Component",
     "metadata:",
-    `  name: ${type.startsWith("state.") ? "statestore" : "secretstore"}`,
+    `  name: ${samples[blockOf(type)]}`,
     "spec:",
     `  type: ${type}`,
     `  version: ${version ?? "v1"}`,

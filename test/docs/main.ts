@@ -43,10 +43,15 @@ and changes nothing yet. A setting that no component has is left out with a warn
 function compatibility(file: string): string {
   return `# Compatibility
 
-Which store passed which part of the conformance suite, on what: the number of cases that passed. "refused" means that
+Which component passed which part of the conformance suite, on what: the number of cases that passed. "refused" means that
 the store does not claim the feature, and that the suite saw it refuse.
 
-${matrix(resultsIn(file))}`;
+## State
+
+${matrix("state", resultsIn(file))}
+## Publish and subscribe
+
+${matrix("pubsub", resultsIn(file))}`;
 }
 
 interface Report {

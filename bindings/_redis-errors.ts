@@ -12,7 +12,7 @@ const findings: Readonly<Record<string, readonly [ErrorKind, string]>> = {
   NOSCRIPT: ["unavailable", "the server forgot a script while it was used: try again"],
   NOAUTH: ["config", "the server wants a password"],
   WRONGPASS: ["config", "the server does not accept the user name and password"],
-  NOPERM: ["config", "the user lacks a permission that state needs"],
+  NOPERM: ["config", "the user lacks a permission that the component needs"],
   OOM: [
     "unavailable",
     "the server's memory is full (its maxmemory): nothing was written; raise it, or delete something",

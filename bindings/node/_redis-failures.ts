@@ -79,7 +79,7 @@ const fixes: Readonly<Record<string, string>> = {
   NOAUTH: "set redisPassword, and redisUsername where the user is not the default one",
   WRONGPASS: "correct redisUsername and redisPassword",
   NOPERM:
-    "let it run EVAL and EVALSHA (and SCAN and TYPE to list keys, INFO to write with strong consistency), the commands of hashes, strings and keys, and let it reach the keys",
+    "let it run EVAL and EVALSHA (and SCAN and TYPE to list keys, INFO to write with strong consistency), the commands of hashes, strings and keys, for pub/sub those of streams and CLIENT, and let it reach the keys",
   SELECT: "correct redisDB",
 };
 

@@ -11,9 +11,12 @@ export interface Script {
 export type Scripts = Readonly<Record<"read" | "write", Script>>;
 
 export function createScripts(): Scripts {
+  return { read: scriptOf(readScript), write: scriptOf(writeScript) };
+}
+
+export function scriptOf(lua: string): Script {
   const { createHash } = process.getBuiltinModule("node:crypto");
-  const script = (lua: string) => ({ lua, digest: createHash("sha1").update(lua).digest("hex") });
-  return { read: script(readScript), write: script(writeScript) };
+  return { lua, digest: createHash("sha1").update(lua).digest("hex") };
 }
 
 /** Answers in bytes, or in text where there is nothing else. A server that does not know the script has run none of it. */

@@ -1,4 +1,4 @@
-import type { ClusterOptions, RedisOptions } from "ioredis";
+import type { Cluster, ClusterOptions, Redis, RedisOptions } from "ioredis";
 import { ComponentError } from "../../src/errors.ts";
 
 /** What the component's settings say of connections; times in milliseconds. */
@@ -78,7 +78,10 @@ export function refuse(settings: RedisSettings, component: string): void {
 }
 
 /** Throws the first text whose condition holds. */
-function complain(component: string, problems: readonly (readonly [boolean, string])[]): void {
+export function complain(
+  component: string,
+  problems: readonly (readonly [boolean, string])[],
+): void {
   const found = problems.find(([holds]) => holds);
   if (found) throw config(component, found[1]);
 }
@@ -95,7 +98,8 @@ export type Plan =
       readonly kind: "cluster";
       readonly nodes: readonly Address[];
       readonly options: ClusterOptions;
-    };
+    }
+  | { readonly kind: "copy"; make(): Redis | Cluster };
 
 /** A socket that a server does not close is cut off after so long. */
 const DISCONNECT_MS = 100;
@@ -149,6 +153,28 @@ function commonOptions(settings: RedisSettings) {
     connectTimeout: dialTimeout,
     disconnectTimeout: DISCONNECT_MS,
   } satisfies RedisOptions;
+}
+
+/** One more connection like the user's own, for which the link and not ioredis decides what is tried again. */
+export function copyOf(client: Redis | Cluster): Plan {
+  const own = {
+    lazyConnect: true,
+    retryStrategy: null,
+    autoResendUnfulfilledCommands: false,
+    commandTimeout: undefined,
+    socketTimeout: undefined,
+  };
+  if (!client.isCluster) {
+    return { kind: "copy", make: () => (client as Redis).duplicate(own as object) };
+  }
+  const cluster = client as Cluster;
+  const { retryStrategy: _, ...redis } = own;
+  const redisOptions = { ...cluster.options.redisOptions, ...redis };
+  const options = { redisOptions, lazyConnect: true, clusterRetryStrategy: null };
+  return {
+    kind: "copy",
+    make: () => cluster.duplicate([], { ...options, retryDelayOnFailover: 0 }),
+  };
 }
 
 function clusterOptions(

@@ -152,6 +152,7 @@ export function lent(client: Client): Supply {
 }
 
 async function create(plan: Plan): Promise<Client> {
+  if (plan.kind === "copy") return plan.make();
   const { Redis, Cluster } = await import("ioredis");
   return plan.kind === "cluster"
     ? new Cluster([...plan.nodes], plan.options)

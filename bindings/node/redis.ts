@@ -1,5 +1,6 @@
 import type { Settings } from "../../src/contracts/component.ts";
 import type { Call, Host } from "../../src/contracts/host.ts";
+import { pubSub } from "../../src/contracts/pubsub.ts";
 import {
   type StateOperation,
   type StateStore,
@@ -9,6 +10,7 @@ import {
 import type { ComponentError } from "../../src/errors.ts";
 import { type Reply, toItem, toVersions, type WriteOptions, writeCall } from "../_redis.ts";
 import { explain, isLost } from "./_redis-failures.ts";
+import { connection, timesOf } from "./_redis-fields.ts";
 import { type Link, link } from "./_redis-link.ts";
 import { listKeys } from "./_redis-list.ts";
 import {
@@ -19,130 +21,22 @@ import {
   WAIT_MS,
 } from "./_redis-scripts.ts";
 import { planOf, refuse } from "./_redis-settings.ts";
+import { redisStreams } from "./_redis-stream.ts";
+import { streamFields } from "./_redis-stream-settings.ts";
 import { type Client, lent, supply, verify } from "./_redis-supply.ts";
 
 const fields = {
-  redisHost: {
-    type: "string",
-    description:
-      "Address as host:port; several with commas for a cluster, or sentinels. IPv6 in brackets. Required, unless there is `client`.",
-  },
-  redisPort: { type: "number", description: "Port of addresses without one. Default 6379." },
-  redisUsername: { type: "string", description: "User of Redis's access control lists." },
-  redisPassword: { type: "string", sensitive: true, description: "Password of the user." },
-  redisDB: { type: "number", default: 0, description: "Number of the database." },
+  ...connection,
   redisType: {
-    type: "string",
-    default: "node",
+    ...connection.redisType,
     description:
       "`node`, or `cluster`. In a cluster the keys of one transaction must share a hash tag.",
-  },
-  failover: {
-    type: "boolean",
-    default: false,
-    description: "redisHost names sentinels, which know the master.",
-  },
-  sentinelMasterName: { type: "string", description: "Name of the master among the sentinels." },
-  sentinelUsername: { type: "string", description: "User at the sentinels." },
-  sentinelPassword: { type: "string", sensitive: true, description: "Password at the sentinels." },
-  enableTLS: { type: "boolean", default: false, description: "Connect by TLS, sentinels too." },
-  insecureSkipTLSVerify: {
-    type: "boolean",
-    default: false,
-    description: "Trust any certificate of the server.",
-  },
-  caCert: {
-    type: "string",
-    description:
-      "PEM of the authority that signed the server's certificate, where Node does not know it.",
-  },
-  clientCert: { type: "string", description: "PEM of the certificate that the server wants." },
-  clientKey: { type: "string", sensitive: true, description: "PEM of its key." },
-  redisMaxRetries: {
-    type: "number",
-    aliases: ["maxRetries"],
-    default: 3,
-    description:
-      "Further attempts to connect, made for calls that wait; -1 for none. A write that was sent is never sent again.",
-  },
-  redisMinRetryInterval: {
-    type: "duration",
-    unit: "ms",
-    negative: "off",
-    default: 2000,
-    description: "Wait before the second attempt to connect, doubled before each further one.",
-  },
-  redisMaxRetryInterval: {
-    type: "duration",
-    unit: "ms",
-    negative: "off",
-    default: 512,
-    description: "Most of that wait, also of the first one.",
-  },
-  dialTimeout: {
-    type: "duration",
-    unit: "ms",
-    negative: "off",
-    default: 5000,
-    description: "How long a call waits for a connection; 0 is the default.",
-  },
-  readTimeout: {
-    type: "duration",
-    unit: "ms",
-    negative: "off",
-    default: 3000,
-    description: "How long a read waits for its answer; 0 is the default.",
-  },
-  writeTimeout: {
-    type: "duration",
-    unit: "ms",
-    negative: "off",
-    description: "How long a write waits for its answer. 0, and by default: readTimeout.",
-  },
-  idleTimeout: {
-    type: "duration",
-    unit: "ms",
-    negative: "off",
-    default: 300_000,
-    description:
-      "A connection unused for so long is replaced when it is wanted, as after a frozen sandbox; 0: never.",
-  },
-  idleCheckFrequency: {
-    type: "duration",
-    unit: "ms",
-    negative: "off",
-    default: 60_000,
-    description: "A connection unused for so long must answer a PING before it is used; 0: never.",
-  },
-  maxPendingCalls: {
-    type: "number",
-    default: 10_000,
-    description:
-      "Calls that may wait for the server at the same time. One more fails at once as unavailable.",
   },
   ttlInSeconds: {
     type: "number",
     description:
       "Time to live of every write that names none; 0 and less: none. A write cannot lift it.",
   },
-  client: {
-    type: "code",
-    description:
-      "An ioredis client or cluster of your own, in place of redisHost. It is not closed, and its options decide about connecting and sending again: set autoResendUnfulfilledCommands to false.",
-  },
-  poolSize: { type: "number", description: "No effect: one connection carries all calls." },
-  minIdleConns: { type: "number", description: "No effect: one connection carries all calls." },
-  poolTimeout: {
-    type: "duration",
-    unit: "ms",
-    description: "No effect: no call waits for another to give a connection back.",
-  },
-  maxConnAge: {
-    type: "duration",
-    unit: "ms",
-    description: "Refused: a connection is kept while it works.",
-  },
-  useEntraID: { type: "boolean", description: "Refused: not built. Use redisPassword." },
   queryIndexes: { type: "string", description: "Refused: Dapr's query API is not built." },
 } as const;
 
@@ -156,13 +50,19 @@ export const state = /* @__PURE__ */ stateStore({
   open: redisStore,
 });
 
+/** Messages in the streams of Redis or Valkey, as Dapr lays them out; needs 6.2 of Redis. */
+export const pubsub = /* @__PURE__ */ pubSub({
+  type: "pubsub.redis",
+  runsOn: ["node", "lambda"],
+  fields: streamFields,
+  features: () => ["BULK_PUBSUB"],
+  open: redisStreams,
+});
+
 function redisStore(given: Settings<typeof fields>, host: Host, name: string): StateStore {
   refuse(given, name);
-  const dialTimeout = given.dialTimeout || fields.dialTimeout.default;
-  const readTimeout = given.readTimeout || fields.readTimeout.default;
-  const writeTimeout = given.writeTimeout || readTimeout;
-  const settings = { ...given, dialTimeout, readTimeout, writeTimeout };
-  const { client, ttlInSeconds = 0 } = settings;
+  const settings = { ...given, ...timesOf(given) };
+  const { client, readTimeout, writeTimeout, ttlInSeconds = 0 } = settings;
   const options: WriteOptions = {
     random: host.random,
     ttl: ttlInSeconds > 0 ? ttlInSeconds : undefined,

@@ -8,6 +8,7 @@ export type ComponentFactory = { create(options: object): Component }["create"];
  * a bundler takes in all of them.
  */
 export const registry: Readonly<Record<string, () => Promise<ComponentFactory>>> = {
+  "pubsub.redis": async () => (await import("./redis.ts")).pubsub,
   "secretstores.local.env": async () => (await import("../env.ts")).secrets,
   "state.aws.dynamodb": async () => (await import("../aws/dynamodb.ts")).state,
   "state.cloudflare.d1": async () => (await import("../cloudflare/d1.ts")).state,

@@ -29,7 +29,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
   "pillion/memory": ["pubsub", "state"],
   "pillion/node": ["open", "serve"],
   "pillion/node/postgresql": ["state", "stateV1"],
-  "pillion/node/redis": ["state"],
+  "pillion/node/redis": ["pubsub", "state"],
   "pillion/node/registry": ["registry"],
   "pillion/node/sqlite": ["state"],
   "pillion/resources": ["resources"],

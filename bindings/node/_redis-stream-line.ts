@@ -1,0 +1,170 @@
+import type { SubscribeRequest } from "../../src/contracts/pubsub.ts";
+import { createAcks } from "./_redis-stream-acks.ts";
+import { toMessage } from "./_redis-stream-entry.ts";
+import type { Entry, Group } from "./_redis-stream-group.ts";
+import { createRetries } from "./_redis-stream-retries.ts";
+
+/** One subscription: what it handles, what waits for it, and what it has still to tell the server. */
+export interface Line {
+  readonly topic: string;
+  /** New messages that it can take. */
+  room(): number;
+  accept(entries: readonly Entry[]): void;
+  /** Looks for messages that ended processes left, now and from time to time. */
+  begin(): void;
+  /** After a connection was lost, and perhaps the group too: finds what was delivered into the void. */
+  recover(): Promise<void>;
+  /** Begins nothing any more. */
+  halt(): void;
+  /** Once nothing is read for it any more: waits for what is in hand, and leaves the rest to others. */
+  finish(): Promise<void>;
+}
+
+export interface LineOptions {
+  readonly group: Group;
+  readonly lease: number;
+  readonly concurrency: number;
+  readonly redeliverInterval: number;
+  /** Tells that there is room again. */
+  freed(): void;
+}
+
+/** A message in hand. `again`: it was delivered before, here or elsewhere. */
+interface Job {
+  readonly again: boolean;
+}
+
+/** Read, and not yet handled. `since`: when it was read, by the process's own clock. */
+interface Waiting extends Entry {
+  readonly since: number;
+}
+
+export function createLine({ deliver }: SubscribeRequest, options: LineOptions): Line {
+  const { group, lease, concurrency, redeliverInterval, freed } = options;
+  const { topic } = group;
+  const running = new Map<string, Job>();
+  /** Asked of the server; each has its place among those that are handled. */
+  const taking = new Set<string>();
+  const tasks = new Set<Promise<void>>();
+  /** Read when there was room for it, which a retry has taken since. Never more than `concurrency`. */
+  const queue: Waiting[] = [];
+  const acks = createAcks(group, freed);
+  const retries = createRetries({ group, lease, redeliverInterval, isKnown, ready: pump });
+  let halted = false;
+
+  return {
+    topic,
+    room() {
+      if (halted || acks.full()) return 0;
+      const free = concurrency - busy() - queue.length;
+      if (free > 0) return free;
+      // Retries alone would keep new messages out: one is read ahead, and gets what is free next.
+      return queue.length === 0 && retriesOnly() ? 1 : 0;
+    },
+    accept(entries) {
+      const since = performance.now();
+      for (const entry of entries) queue.push({ ...entry, since });
+      pump();
+    },
+    begin: () => retries.begin(),
+    recover: async () => {
+      await group.ensure();
+      await retries.recover();
+    },
+    halt() {
+      halted = true;
+      retries.stop();
+    },
+    async finish() {
+      while (tasks.size > 0) await Promise.all(tasks);
+      const unread = queue.splice(0).map(({ id }) => id);
+      // Where the server is away, others find what this process had once the lease is over.
+      if (!(await acks.end())) return;
+      try {
+        if (unread.length > 0) await group.give(unread, 0, true);
+        await group.leave();
+      } catch {
+        // It went away just now.
+      }
+    },
+  };
+
+  function busy(): number {
+    return running.size + taking.size;
+  }
+
+  function isKnown(id: string): boolean {
+    const inHand = running.has(id) || taking.has(id) || acks.has(id);
+    return inHand || queue.some((entry) => entry.id === id);
+  }
+
+  function retriesOnly(): boolean {
+    const again = [...running.values()].filter((job) => job.again).length;
+    return again + taking.size >= concurrency;
+  }
+
+  function pump(): void {
+    while (!halted && busy() < concurrency) {
+      const entry = queue.shift();
+      if (!entry) break;
+      running.set(entry.id, { again: false });
+      track(handleIfOurs(entry));
+    }
+    const free = concurrency - busy();
+    if (!halted && free > 0 && taking.size === 0) take(retries.next(free));
+  }
+
+  function take(ids: readonly string[]): void {
+    if (ids.length === 0) return;
+    for (const id of ids) taking.add(id);
+    const taken = group.take(ids).catch(() => {
+      retries.postpone(ids, RETRY_MS);
+      return [];
+    });
+    track(taken.then(begin));
+
+    function begin(entries: readonly Entry[]): void {
+      taking.clear();
+      // What came while it was being stopped is left to others with the rest.
+      if (halted) return;
+      for (const entry of entries) {
+        running.set(entry.id, { again: true });
+        track(handle(entry));
+      }
+      pump();
+      freed();
+    }
+  }
+
+  /** The lease runs while a message waits: one that waited long gets a new one, unless another has it by now. */
+  async function handleIfOurs(entry: Waiting): Promise<void> {
+    const { id, since } = entry;
+    const fresh = performance.now() - since < lease / 10;
+    // Without an answer it is left: if it still is ours, the next look finds it.
+    const ours = fresh || (await group.keep([id]).catch((): string[] => [])).includes(id);
+    if (ours) return handle(entry);
+    free(id);
+  }
+
+  async function handle(entry: Entry): Promise<void> {
+    const { id } = entry;
+    const outcome = await deliver(toMessage(topic, entry));
+    if (outcome.is === "done") acks.add(id);
+    else if (!halted) retries.add(id, outcome.delay ?? redeliverInterval);
+    free(id);
+  }
+
+  function free(id: string): void {
+    running.delete(id);
+    pump();
+    freed();
+  }
+
+  function track(work: Promise<void>): void {
+    const tracked = work.finally(() => tasks.delete(tracked));
+    tasks.add(tracked);
+  }
+}
+
+/** Milliseconds until messages are asked for again that the server did not give. */
+const RETRY_MS = 1000;

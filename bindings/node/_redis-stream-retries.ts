@@ -1,0 +1,140 @@
+import type { Group } from "./_redis-stream-group.ts";
+
+/** The ids of what is to be delivered again: soon, or after a delay. The messages stay with the server. */
+export interface Retries {
+  /** Looks for what ended processes left, now and from time to time. */
+  begin(): void;
+  /** This process will ask for it after `delay` milliseconds; if it ends before, another does once the lease is over. */
+  add(id: string, delay: number): void;
+  /** Those that could not be had. */
+  postpone(ids: readonly string[], delay: number): void;
+  /** Up to `count` that are due. They are forgotten here. */
+  next(count: number): string[];
+  /** Finds those that this consumer has without knowing it: the answer that brought them was lost. */
+  recover(): Promise<void>;
+  stop(): void;
+}
+
+export interface RetriesOptions {
+  readonly group: Group;
+  readonly lease: number;
+  readonly redeliverInterval: number;
+  /** Whether a message is in hand in another way. */
+  isKnown(id: string): boolean;
+  /** Tells that something is due. */
+  ready(): void;
+}
+
+/** Ids held for their delay. More are left to the server, which does not wait longer than the lease. */
+const MOST_HELD = 10_000;
+/** Ids in one command. */
+const PAGE = 100;
+
+export function createRetries(options: RetriesOptions): Retries {
+  const { group, lease, redeliverInterval, isKnown, ready } = options;
+  const held = new Map<string, NodeJS.Timeout>();
+  const due = new Set<string>();
+  const timers: NodeJS.Timeout[] = [];
+  /** The last look found more than it took. */
+  let more = false;
+  let looking = false;
+  let stopped = false;
+
+  return {
+    begin() {
+      look();
+      timers.push(setInterval(look, redeliverInterval), setInterval(keepAll, lease / 3));
+      group.sweep().catch(() => undefined);
+    },
+    add(id, delay) {
+      if (held.size >= MOST_HELD) group.give([id], delay, false).catch(() => undefined);
+      else hold(id, delay);
+    },
+    postpone(ids, delay) {
+      for (const id of ids) hold(id, delay);
+    },
+    next(count) {
+      const ids: string[] = [];
+      for (const id of due) {
+        if (ids.length === count) break;
+        ids.push(id);
+        due.delete(id);
+      }
+      if (more && due.size === 0) look();
+      return ids;
+    },
+    async recover() {
+      for (let last: string | undefined; ; ) {
+        const ids = await group.own(last, PAGE);
+        enlist(ids);
+        if (ids.length < PAGE) return;
+        last = ids.at(-1);
+      }
+    },
+    stop() {
+      stopped = true;
+      for (const timer of [...timers, ...held.values()]) clearTimeout(timer);
+      held.clear();
+      due.clear();
+    },
+  };
+
+  function hold(id: string, delay: number): void {
+    if (stopped) return;
+    // It may have been in hand for its whole lease.
+    group.keep([id]).catch(() => undefined);
+    held.set(
+      id,
+      setTimeout(() => {
+        held.delete(id);
+        due.add(id);
+        ready();
+      }, delay),
+    );
+  }
+
+  function look(): void {
+    if (looking || due.size > 0 || stopped) return;
+    looking = true;
+    more = false;
+    group
+      .abandoned(PAGE)
+      .then(
+        (ids) => {
+          const found = enlist(ids);
+          more = ids.length === PAGE && found > 0;
+        },
+        () => undefined,
+      )
+      .finally(() => {
+        looking = false;
+      });
+  }
+
+  function enlist(ids: readonly string[]): number {
+    const found = stopped ? [] : ids.filter((id) => !held.has(id) && !due.has(id) && !isKnown(id));
+    for (const id of found) due.add(id);
+    if (found.length > 0) ready();
+    return found.length;
+  }
+
+  /** Without it others would take over what waits here longer than a lease. */
+  async function keepAll(): Promise<void> {
+    const ids = [...held.keys()];
+    for (let at = 0; at < ids.length; at += PAGE) {
+      const asked = ids.slice(at, at + PAGE);
+      const kept = await group.keep(asked).then(
+        (found) => new Set(found),
+        () => undefined,
+      );
+      // Unheard is not lost: whoever asks for it in the end is told.
+      if (!kept) return;
+      for (const id of asked) if (!kept.has(id)) forget(id);
+    }
+  }
+
+  function forget(id: string): void {
+    clearTimeout(held.get(id));
+    held.delete(id);
+  }
+}

@@ -8,6 +8,8 @@ export type ComponentFactory = { create(options: object): Component }["create"];
  * a bundler takes in all of them.
  */
 export const registry: Readonly<Record<string, () => Promise<ComponentFactory>>> = {
+  "pubsub.in-memory": async () => (await import("../memory.ts")).pubsub,
+  "pubsub.jetstream": async () => (await import("./nats.ts")).pubsub,
   "pubsub.redis": async () => (await import("./redis.ts")).pubsub,
   "secretstores.local.env": async () => (await import("../env.ts")).secrets,
   "state.aws.dynamodb": async () => (await import("../aws/dynamodb.ts")).state,

@@ -1,4 +1,5 @@
-import type { ChildProcess } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
+import type { Socket } from "node:net";
 
 /** A target that a test or the demo started and will end. */
 export interface Running {
@@ -60,4 +61,16 @@ export function ended(child: ChildProcess, signal: "SIGTERM" | "SIGKILL"): Promi
     });
     child.kill(signal);
   });
+}
+
+/** Ends the server also when this process is killed, and with it everything that could end it: a worker of the tests is. */
+export function guarded(server: ChildProcess): void {
+  const script = 'cat > /dev/null; kill -CONT "$0"; kill -KILL "$0"';
+  const watcher = spawn("/bin/sh", ["-c", script, String(server.pid)], {
+    stdio: ["pipe", "ignore", "ignore"],
+    detached: true,
+  });
+  watcher.unref();
+  (watcher.stdin as Socket).unref();
+  server.once("exit", () => watcher.kill("SIGKILL"));
 }

@@ -1,12 +1,12 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { connect, type Socket } from "node:net";
+import { connect } from "node:net";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis, type RedisOptions } from "ioredis";
 import { newFolder } from "./folder.ts";
 import { freePort, runnable } from "./machine.ts";
-import { ended, owned, started } from "./process.ts";
+import { ended, guarded, owned, started } from "./process.ts";
 
 export type RedisKind = "redis" | "valkey";
 
@@ -138,20 +138,8 @@ async function launch(path: string, args: readonly string[], port: number): Prom
     });
   }
   await started(child, () => log, listening(port));
-  guard(child);
+  guarded(child);
   return child;
-}
-
-/** Ends the server also when this process is killed, and with it everything that could end it: a worker of the tests is. */
-function guard(server: ChildProcess): void {
-  const script = 'cat > /dev/null; kill -CONT "$0"; kill -KILL "$0"';
-  const watcher = spawn("/bin/sh", ["-c", script, String(server.pid)], {
-    stdio: ["pipe", "ignore", "ignore"],
-    detached: true,
-  });
-  watcher.unref();
-  (watcher.stdin as Socket).unref();
-  server.once("exit", () => watcher.kill("SIGKILL"));
 }
 
 async function listening(port: number): Promise<void> {

@@ -79,7 +79,8 @@ export const shakeable: Rule = (tree) =>
       .map(() => `${path} calls its factory without /* @__PURE__ */`);
   });
 
-const DECLARATION = /\b(?:state|secret)Store\(\{\s*type: "([^"]+)"(?:,\s*version: "([^"]+)")?/g;
+const DECLARATION =
+  /\b(?:(?:state|secret)Store|pubSub)\(\{\s*type: "([^"]+)"(?:,\s*version: "([^"]+)")?/g;
 
 interface Declared {
   readonly type: string;

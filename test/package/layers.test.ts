@@ -104,6 +104,7 @@ describe("the compiler refuses", () => {
 /** Which files may import the drivers of services. */
 const drivers: Readonly<Record<string, RegExp>> = {
   "@aws-sdk/": /^bindings\/aws\/[\w-]+-sdk\.ts$/,
+  "@nats-io/": /^bindings\/node\/_?nats[\w-]*\.ts$/,
   "@upstash/redis": /^bindings\/_?upstash[\w-]*\.ts$/,
   ioredis: /^bindings\/node\/_?redis[\w-]*\.ts$/,
   pg: /^bindings\/node\/_?postgresql[\w-]*\.ts$/,
@@ -142,12 +143,12 @@ describe("the sources keep the rule that", () => {
       },
       says: ["src/x.ts uses globalThis"],
     },
-    "bindings import only the contracts, the errors and their own provider": {
+    "bindings import only contracts, errors, settings and their own provider": {
       rule: imports(/^bindings\/(?!node\/registry)/, (target, path) =>
         target.startsWith("node:")
           ? path.startsWith("bindings/node/")
           : /^(bindings|src)\//.test(target)
-            ? /^src\/(contracts\/|errors\.ts$)/.test(target) || isNear(target, path)
+            ? /^src\/(contracts\/|(errors|settings)\.ts$)/.test(target) || isNear(target, path)
             : Object.entries(drivers).some(
                 ([driver, allowed]) => target.startsWith(driver) && allowed.test(path),
               ),
@@ -209,6 +210,7 @@ describe("the sources keep the rule that", () => {
       },
       says: [
         "state.made-up of bindings/x.ts is not in the registry",
+        "pubsub.in-memory of bindings/memory.ts is only in the registry",
         "state.in-memory of bindings/memory.ts is only in the registry",
       ],
     },

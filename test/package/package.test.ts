@@ -28,6 +28,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
   "pillion/lambda": ["open", "serve", "withPillion"],
   "pillion/memory": ["pubsub", "state"],
   "pillion/node": ["open", "serve"],
+  "pillion/node/nats": ["pubsub"],
   "pillion/node/postgresql": ["state", "stateV1"],
   "pillion/node/redis": ["pubsub", "state"],
   "pillion/node/registry": ["registry"],

@@ -152,6 +152,7 @@ const publicTypes: Readonly<Record<string, readonly string[]>> = {
   ],
   "pillion/memory": [],
   "pillion/node": ["NodeServeOptions", "NodeServer"],
+  "pillion/node/nats": [],
   "pillion/node/postgresql": [],
   "pillion/node/redis": [],
   "pillion/node/registry": ["ComponentFactory"],

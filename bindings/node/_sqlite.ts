@@ -160,3 +160,18 @@ export function transact<T>(
     throw error;
   }
 }
+
+/** The level that the tables were made at, as a table of versions has it; undefined where there is none. */
+export function levelOf(database: DatabaseSync, metadata: string): string | undefined {
+  if (!hasTable(database, metadata)) return undefined;
+  return database.prepare(`SELECT value FROM ${metadata} WHERE key = 'migrations'`).get()?.value as
+    | string
+    | undefined;
+}
+
+/** `table` is quoted, as statements have it. */
+export function hasTable(database: DatabaseSync, table: string): boolean {
+  const named =
+    "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND lower('\"' || name || '\"') = lower(?)";
+  return database.prepare(named).get(table) !== undefined;
+}

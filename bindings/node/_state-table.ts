@@ -3,7 +3,7 @@ import type { Clock } from "../../src/contracts/host.ts";
 import type { StoredItem } from "../../src/contracts/state.ts";
 import { ComponentError } from "../../src/errors.ts";
 import { createMetadata, createTable, endOf, format, MIGRATION } from "../_sqlite-layout.ts";
-import { transact } from "./_sqlite.ts";
+import { hasTable, levelOf, transact } from "./_sqlite.ts";
 
 export interface Row {
   readonly key: string;
@@ -69,20 +69,6 @@ export function migrate(
       .prepare(`INSERT OR REPLACE INTO ${metadata} (key, value) VALUES ('migrations', ?)`)
       .run(MIGRATION);
   });
-}
-
-function levelOf(database: DatabaseSync, metadata: string): string | undefined {
-  if (!hasTable(database, metadata)) return undefined;
-  return database.prepare(`SELECT value FROM ${metadata} WHERE key = 'migrations'`).get()?.value as
-    | string
-    | undefined;
-}
-
-/** `table` is quoted, as statements have it. */
-function hasTable(database: DatabaseSync, table: string): boolean {
-  const named =
-    "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND lower('\"' || name || '\"') = lower(?)";
-  return database.prepare(named).get(table) !== undefined;
 }
 
 export function toItem(row: Row | undefined): StoredItem | undefined {

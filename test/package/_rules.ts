@@ -73,7 +73,7 @@ export const tested: Rule = (tree) => {
 /** Factory calls that a bundler would keep though nobody uses the component. */
 export const shakeable: Rule = (tree) =>
   filesUnder(tree, /^bindings\//).flatMap(([path, text]) => {
-    const calls = [...text.matchAll(/(.{0,20})\b(?:state|secret)Store\(/g)];
+    const calls = [...text.matchAll(/(.{0,20})\b(?:(?:state|secret)Store|pubSub)\(/g)];
     return calls
       .filter(([, before]) => !before?.endsWith("/* @__PURE__ */ "))
       .map(() => `${path} calls its factory without /* @__PURE__ */`);

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { Settings } from "../../src/contracts/component.ts";
 import type { Host } from "../../src/contracts/host.ts";
+import { pubSub } from "../../src/contracts/pubsub.ts";
 import {
   expiryOf,
   type Precondition,
@@ -13,21 +14,32 @@ import { ComponentError } from "../../src/errors.ts";
 import { after } from "../_order.ts";
 import { format } from "../_sqlite-layout.ts";
 import { connection, transact } from "./_sqlite.ts";
+import { sqliteQueue } from "./_sqlite-queue.ts";
 import { migrate, prepare, type Row, type Statements, stamp, toItem } from "./_state-table.ts";
 
+const connectionString = {
+  type: "string",
+  required: true,
+  aliases: ["url"],
+  description:
+    "Path of the database file, `file:` and a path (`?mode=ro` opens it read-only), or `:memory:`. Folder and file are made if they are missing.",
+} as const;
+
+const busyTimeout = {
+  type: "duration",
+  default: 2,
+  description: "How long a call waits while another process holds the file.",
+} as const;
+
+const disableWAL = {
+  type: "boolean",
+  default: false,
+  description: "Use a rollback journal, for file systems on which write-ahead logs do not work.",
+} as const;
+
 const fields = {
-  connectionString: {
-    type: "string",
-    required: true,
-    aliases: ["url"],
-    description:
-      "Path of the database file, `file:` and a path (`?mode=ro` opens it read-only), or `:memory:`. Folder and file are made if they are missing.",
-  },
-  busyTimeout: {
-    type: "duration",
-    default: 2,
-    description: "How long a call waits while another process holds the file.",
-  },
+  connectionString,
+  busyTimeout,
   timeout: {
     type: "duration",
     aliases: ["timeoutInSeconds"],
@@ -35,11 +47,7 @@ const fields = {
     description:
       "Most time for a call. Only waiting takes long, so the shorter of it and busyTimeout holds.",
   },
-  disableWAL: {
-    type: "boolean",
-    default: false,
-    description: "Use a rollback journal, for file systems on which write-ahead logs do not work.",
-  },
+  disableWAL,
   tableName: {
     type: "string",
     default: "state",
@@ -60,6 +68,28 @@ const fields = {
   },
 } as const;
 
+const queueFields = {
+  connectionString,
+  busyTimeout,
+  disableWAL,
+  processingTimeout: {
+    type: "duration",
+    default: 60,
+    description:
+      "Time that a handler has for a message. Then, or when its process has died, another gets it.",
+  },
+  redeliverInterval: {
+    type: "duration",
+    default: 1,
+    description: "Time before a message comes again whose handler failed and names no other time.",
+  },
+  concurrency: {
+    type: "number",
+    default: 10,
+    description: "Handlers at a time of a subscription that says nothing else.",
+  },
+} as const;
+
 /** State in one SQLite file, in Dapr's table, safe between processes. */
 export const state = /* @__PURE__ */ stateStore({
   type: "state.sqlite",
@@ -68,6 +98,20 @@ export const state = /* @__PURE__ */ stateStore({
   fields,
   features: () => ["ETAG", "TRANSACTIONAL", "TTL", "LIST"],
   open: sqliteStore,
+});
+
+/**
+ * Topics in one SQLite file, for the processes of one machine. A message goes to the groups (one per `consumerID` and topic)
+ * that there are when it is published, and waits for those of which no process runs. A topic that ends in `*` stands for
+ * every longer one that begins as it does. A group that nobody consumes any more is dropped, with what waits for it, by
+ * `DELETE FROM pubsub_groups WHERE consumer = … AND topic = …` through `native()` or any other client of SQLite.
+ */
+export const pubsub = /* @__PURE__ */ pubSub({
+  type: "pubsub.sqlite",
+  runsOn: ["node"],
+  fields: queueFields,
+  features: () => ["MESSAGE_TTL", "SUBSCRIBE_WILDCARDS", "BULK_PUBSUB", "DELAY", "ORDERING"],
+  open: sqliteQueue,
 });
 
 function sqliteStore(settings: Settings<typeof fields>, host: Host, name: string): StateStore {

@@ -6,13 +6,19 @@ import { processHost } from "../_process/host.ts";
 import { startUp } from "../_process/startup.ts";
 
 const FOLDER = ".pillion";
+/** One for every block, so that an outbox can be one commit. */
+const FILE = `${FOLDER}/pillion.db`;
 
-const defaults = { statestore };
+const defaults = { statestore, pubsub };
 
-/** One file for every block, so that an outbox can be one commit. */
 function statestore() {
   ignoreFolder();
-  return sqlite.state({ connectionString: `${FOLDER}/pillion.db`, cleanupInterval: "1h" });
+  return sqlite.state({ connectionString: FILE, cleanupInterval: "1h" });
+}
+
+function pubsub() {
+  ignoreFolder();
+  return sqlite.pubsub({ connectionString: FILE });
 }
 
 /** Keeps what an app stores locally out of its repository, as other tools' folders of the kind do. */

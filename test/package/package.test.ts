@@ -32,7 +32,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
   "pillion/node/postgresql": ["state", "stateV1"],
   "pillion/node/redis": ["pubsub", "state"],
   "pillion/node/registry": ["registry"],
-  "pillion/node/sqlite": ["state"],
+  "pillion/node/sqlite": ["pubsub", "state"],
   "pillion/resources": ["resources"],
   "pillion/testing": ["virtualClock"],
   "pillion/upstash": ["state"],
@@ -40,7 +40,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Of what is unpacked. Half of it is the sidecar, bundled with the drivers that it may be asked for, so that it starts fast. */
-const MAX_BYTES = 2_000_000;
+const MAX_BYTES = 2_500_000;
 
 let consumer: Consumer;
 

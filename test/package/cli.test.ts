@@ -54,8 +54,8 @@ describe("pillion", () => {
       "there is no component type state.dynamodb: did you mean state.aws.dynamodb?",
     ],
     [
-      ["components", "pubsub.kafka"],
-      "there is no component type pubsub.kafka: pillion components lists them",
+      ["components", "pubsub.pulsar"],
+      "there is no component type pubsub.pulsar: pillion components lists them",
     ],
     [
       ["components", "toString"],

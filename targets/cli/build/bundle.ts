@@ -35,6 +35,11 @@ const separate: Plugin = {
   },
 };
 
+/** Drivers that whoever wants them installs. */
+const { peerDependenciesMeta } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
+  readonly peerDependenciesMeta: Readonly<Record<string, unknown>>;
+};
+
 for (const entry of [`${sidecar}/main.ts`, `${sidecar}/resources.ts`, ...parts]) {
   const outfile = join(root, "dist", entry.replace(/\.ts$/, ".js"));
   const { metafile } = await build({
@@ -50,7 +55,7 @@ for (const entry of [`${sidecar}/main.ts`, `${sidecar}/resources.ts`, ...parts])
     minifyWhitespace: true,
     minifySyntax: true,
     plugins: [separate],
-    external: ["pillion/package.json", "pg-native"],
+    external: ["pillion/package.json", "pg-native", ...Object.keys(peerDependenciesMeta)],
     banner: {
       js: 'const require=process.getBuiltinModule("node:module").createRequire(import.meta.url);',
     },

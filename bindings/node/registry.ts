@@ -10,6 +10,7 @@ export type ComponentFactory = { create(options: object): Component }["create"];
 export const registry: Readonly<Record<string, () => Promise<ComponentFactory>>> = {
   "pubsub.in-memory": async () => (await import("../memory.ts")).pubsub,
   "pubsub.jetstream": async () => (await import("./nats.ts")).pubsub,
+  "pubsub.kafka": async () => (await import("./kafka.ts")).pubsub,
   "pubsub.redis": async () => (await import("./redis.ts")).pubsub,
   "pubsub.sqlite": async () => (await import("./sqlite.ts")).pubsub,
   "secretstores.local.env": async () => (await import("../env.ts")).secrets,

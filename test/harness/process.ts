@@ -38,13 +38,14 @@ export function started<T>(
   child: ChildProcess,
   output: () => string,
   ready: Promise<T>,
+  limitMs: number = START_MS,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     const fail = (why: string) => {
       child.kill("SIGKILL");
       reject(new Error(`${child.spawnfile} ${why}:\n${output()}`));
     };
-    const late = setTimeout(() => fail(`did not start within ${START_MS} ms`), START_MS);
+    const late = setTimeout(() => fail(`did not start within ${limitMs} ms`), limitMs);
     child.once("error", reject);
     child.once("exit", (code) => fail(`ended with ${code}`));
     ready.then(resolve, reject).finally(() => clearTimeout(late));

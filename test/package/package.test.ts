@@ -29,6 +29,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
   "pillion/memory": ["pubsub", "state"],
   "pillion/node": ["open", "serve"],
   "pillion/node/nats": ["pubsub"],
+  "pillion/node/kafka": ["pubsub"],
   "pillion/node/postgresql": ["state", "stateV1"],
   "pillion/node/redis": ["pubsub", "state"],
   "pillion/node/registry": ["registry"],
@@ -41,6 +42,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
 
 /** Of what is unpacked. Half of it is the sidecar, bundled with the drivers that it may be asked for, so that it starts fast. */
 const MAX_BYTES = 2_500_000;
+const MAX_BYTES = 2_300_000;
 
 let consumer: Consumer;
 

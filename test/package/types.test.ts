@@ -153,6 +153,7 @@ const publicTypes: Readonly<Record<string, readonly string[]>> = {
   "pillion/memory": [],
   "pillion/node": ["NodeServeOptions", "NodeServer"],
   "pillion/node/nats": [],
+  "pillion/node/kafka": [],
   "pillion/node/postgresql": [],
   "pillion/node/redis": [],
   "pillion/node/registry": ["ComponentFactory"],

@@ -1,0 +1,66 @@
+import type { Admin, TopicPartitionOffsetAndMetadata } from "kafkajs";
+
+export interface Position {
+  readonly topic: string;
+  readonly partition: number;
+  /** What the group has committed. */
+  readonly committed: number;
+  /** Where to go on, which is later than `committed` where the broker has nothing so old any more. */
+  readonly from: number;
+}
+
+export interface PositionsRequest {
+  readonly admin: Admin;
+  readonly group: string;
+  /** Partitions by topic. */
+  readonly assignment: Readonly<Record<string, readonly number[]>>;
+  readonly oldest: boolean;
+  commit(offsets: TopicPartitionOffsetAndMetadata[]): Promise<unknown>;
+}
+
+/**
+ * Where the group goes on in each partition. A partition where it has never been gets a position at once, and it is committed:
+ * what is published from then on is delivered, whoever consumes and however often that ends before.
+ * Undefined where a commit did not last, as while the consumer starts: to be tried again.
+ */
+export async function findPositions(request: PositionsRequest): Promise<Position[] | undefined> {
+  const { admin, group, assignment, oldest, commit } = request;
+  const topics = Object.keys(assignment).filter((topic) => assignment[topic]?.length);
+  if (topics.length === 0) return [];
+  const read = () => admin.fetchOffsets({ groupId: group, topics });
+  const [before, bounds] = await Promise.all([
+    read(),
+    Promise.all(topics.map((topic) => admin.fetchTopicOffsets(topic))),
+  ]);
+  const start = topics.flatMap((topic, index) =>
+    (assignment[topic] as number[]).map((partition) => {
+      const bound = bounds[index]?.find((one) => one.partition === partition);
+      const [low, high] = [Number(bound?.low), Number(bound?.high)];
+      return { topic, partition, committed: committedOf(before, topic, partition), low, high };
+    }),
+  );
+  const fresh = start.filter(({ committed }) => committed < 0);
+  if (fresh.length > 0) {
+    await commit(
+      fresh.map(({ topic, partition, low, high }) => {
+        return { topic, partition, offset: String(oldest ? low : high) };
+      }),
+    );
+  }
+  const after = fresh.length > 0 ? await read() : before;
+  const found = start.map(({ topic, partition, low, high }) => {
+    const committed = committedOf(after, topic, partition);
+    const from = committed < low || committed > high ? low : committed;
+    return { topic, partition, committed, from };
+  });
+  return found.every(({ committed }) => committed >= 0) ? found : undefined;
+}
+
+function committedOf(
+  offsets: Awaited<ReturnType<Admin["fetchOffsets"]>>,
+  topic: string,
+  partition: number,
+): number {
+  const found = offsets.find((one) => one.topic === topic);
+  return Number(found?.partitions.find((one) => one.partition === partition)?.offset ?? -1);
+}

@@ -1,0 +1,212 @@
+import type { Admin, Consumer, EachBatchPayload } from "kafkajs";
+import type { Clock } from "../../src/contracts/host.ts";
+import type { Feed } from "./_kafka-feed.ts";
+import type { Line } from "./_kafka-line.ts";
+import { fromRecord, type HeaderSettings, keyOf } from "./_kafka-message.ts";
+import { findPositions } from "./_kafka-positions.ts";
+
+export interface RunOptions {
+  readonly feeds: ReadonlyMap<string, Feed>;
+  readonly admin: Admin;
+  readonly group: string;
+  readonly oldest: boolean;
+  readonly headers: HeaderSettings;
+  readonly clock: Clock;
+  /** Makes the consumer; `again` says whether it is to start by itself after a failure. */
+  consumer(again: () => boolean): Consumer;
+  /** It has ended for good after it had joined. */
+  failed(): void;
+}
+
+/** A member of the group, for the topics that there are when it starts. */
+export interface Run {
+  /** Resolves once it has its partitions, with their positions fixed; rejects where it cannot have them. */
+  readonly joined: Promise<void>;
+  /** Something may be committed, soon. */
+  changed(): void;
+  /** Commits what is handled. Never rejects. */
+  flush(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** A promise with what settles it. */
+function settleable() {
+  let resolve = (): void => undefined;
+  let reject = (_error: unknown): void => undefined;
+  const promise = new Promise<void>((onResolved, onRejected) => {
+    resolve = onResolved;
+    reject = onRejected;
+  });
+  return { promise, resolve, reject };
+}
+
+/** Handled records wait so long for others, to be committed with them. */
+const COMMIT_MS = 100;
+const RETRY_MS = 500;
+/** A batch waits so long for its line to have room; then others are fetched without it. */
+const HOLD_MS = 300;
+const NOT_YET_MS = 20;
+const LOOKS = 30;
+const LOOK_MS = 100;
+
+export function startRun(options: RunOptions): Run {
+  const { feeds, admin, group, oldest, headers, clock } = options;
+  const stopped = new AbortController();
+  /** Counts the group's assignments to this member; those of `settled` can be consumed. */
+  let epoch = 0;
+  let settled = -1;
+  let state: "joining" | "member" | "away" = "joining";
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let flushing = Promise.resolve();
+  const joined = settleable();
+  joined.promise.catch(() => undefined);
+  const consumer = options.consumer(() => !stopped.signal.aborted && epoch > 0);
+  const { events } = consumer;
+
+  consumer.on(events.GROUP_JOIN, ({ payload }) => {
+    epoch++;
+    state = "member";
+    void settle(epoch, payload.memberAssignment);
+  });
+  consumer.on(events.REBALANCING, () => {
+    // Before the group divides the partitions anew: the commit is sent before the request to join.
+    void flush();
+    state = "away";
+  });
+  consumer.on(events.CRASH, ({ payload }) => {
+    state = "away";
+    if (epoch === 0) joined.reject(payload.error);
+    else if (!payload.restart && !stopped.signal.aborted) options.failed();
+  });
+  const started = start();
+  return { joined: joined.promise, changed, flush, stop };
+
+  async function start(): Promise<void> {
+    try {
+      await consumer.connect();
+      await lookUp();
+      await consumer.run({
+        autoCommit: false,
+        eachBatchAutoResolve: false,
+        partitionsConsumedConcurrently: 100,
+        eachBatch,
+      });
+    } catch (error) {
+      joined.reject(error);
+    }
+  }
+
+  /** A topic that the broker makes because it was asked for is not there at once. */
+  async function lookUp(): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await consumer.subscribe({ topics: [...feeds.keys()] });
+      } catch (error) {
+        const { type } = error as { readonly type?: string };
+        if (type !== "UNKNOWN_TOPIC_OR_PARTITION" || attempt === LOOKS) throw error;
+      }
+      await clock.sleep(LOOK_MS, stopped.signal);
+    }
+  }
+
+  async function settle(mine: number, assignment: Record<string, number[]>): Promise<void> {
+    for (const feed of feeds.values()) feed.retain(assignment[feed.topic] ?? []);
+    while (mine === epoch && !stopped.signal.aborted) {
+      await flushing;
+      const commit = consumer.commitOffsets.bind(consumer);
+      const found = await findPositions({ admin, group, assignment, oldest, commit }).catch(
+        () => undefined,
+      );
+      if (mine !== epoch) return;
+      if (!found) {
+        await clock.sleep(NOT_YET_MS, stopped.signal).catch(() => undefined);
+        continue;
+      }
+      for (const { topic, partition, committed, from } of found) {
+        const line = feeds.get(topic)?.assign(partition, committed, from);
+        if (line) consumer.seek({ topic, partition, offset: String(line.next) });
+      }
+      settled = mine;
+      joined.resolve();
+      for (const feed of feeds.values()) feed.pump();
+      return;
+    }
+  }
+
+  /** Only takes: kafkajs fetches the next batch of any partition when all batches of a broker were taken. */
+  async function eachBatch(payload: EachBatchPayload): Promise<void> {
+    const { batch, isStale, resolveOffset, pause } = payload;
+    const { topic, partition } = batch;
+    const feed = feeds.get(topic);
+    const line = feed?.lines.get(partition);
+    if (settled !== epoch || !line || isStale() || stopped.signal.aborted) {
+      await clock.sleep(NOT_YET_MS);
+      return;
+    }
+    const records = batch.messages.map((record) => ({
+      offset: Number(record.offset),
+      key: keyOf(record),
+      message: (attempt: number) => fromRecord(topic, partition, record, headers, attempt),
+    }));
+    line.push(records, Number(batch.lastOffset()) + 1);
+    resolveOffset(batch.lastOffset());
+    feed?.pump();
+    await breathe(line, pause);
+  }
+
+  async function breathe(line: Line, pause: () => () => void): Promise<void> {
+    if (line.hasRoom()) return;
+    const over = new AbortController();
+    const room = line.room().then(() => over.abort());
+    await clock.sleep(HOLD_MS, AbortSignal.any([over.signal, stopped.signal])).catch(() => {});
+    if (line.hasRoom() || stopped.signal.aborted) return;
+    const resume = pause();
+    void room.then(resume);
+  }
+
+  function changed(): void {
+    timer ??= setTimeout(() => {
+      timer = undefined;
+      void flush();
+    }, COMMIT_MS);
+  }
+
+  function flush(): Promise<void> {
+    flushing = flushing.then(commitHandled);
+    return flushing;
+  }
+
+  async function commitHandled(): Promise<void> {
+    if (state !== "member") return;
+    const ready = [...feeds.values()].flatMap(({ topic, lines }) =>
+      [...lines]
+        .filter(([, line]) => line.done > line.committed)
+        .map(([partition, line]) => ({ topic, partition, line, offset: line.done })),
+    );
+    if (ready.length === 0) return;
+    const offsets = ready.map(({ topic, partition, offset }) => {
+      return { topic, partition, offset: String(offset) };
+    });
+    try {
+      await consumer.commitOffsets(offsets);
+      for (const { line, offset } of ready) line.committed = offset;
+    } catch {
+      // The next assignment says what is committed; without one, the same is tried again.
+      if (!stopped.signal.aborted) timer ??= setTimeout(again, RETRY_MS);
+    }
+  }
+
+  function again(): void {
+    timer = undefined;
+    void flush();
+  }
+
+  async function stop(): Promise<void> {
+    await started;
+    await flush();
+    stopped.abort();
+    clearTimeout(timer);
+    joined.reject(new Error("the subscription was stopped"));
+    await consumer.disconnect().catch(() => undefined);
+  }
+}

@@ -1,0 +1,171 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { cpSync, existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { connect, type Socket } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Kafka } from "kafkajs";
+import { createClient, loadDriver } from "../../bindings/node/_kafka-driver.ts";
+import { newFolder, temporary } from "./folder.ts";
+import { freePort } from "./machine.ts";
+import { ended, owned, started } from "./process.ts";
+
+export interface KafkaServer {
+  /** host:port on 127.0.0.1. */
+  readonly brokers: string;
+  /** kafkajs past pillion. */
+  readonly raw: Kafka;
+  /** Makes a topic, and waits until it can be used. */
+  create(topic: string, partitions: number): Promise<void>;
+  /** What the group has committed, by partition; -1 for nothing. */
+  committed(group: string, topic: string): Promise<number[]>;
+  /** SIGKILL; its data stay in its folder. */
+  crash(): Promise<void>;
+  /** On the same port, with what is in its folder. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const java = ["-Xmx256m", "-XX:TieredStopAtLevel=1"];
+const quiet = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn";
+/** Three seconds on a machine that does nothing else. */
+const START_MS = 60_000;
+const cluster = "AAAAAAAAAAAAAAAAAAAAAQ";
+
+/** Why a server cannot run here; never a reason on CI, where its absence must fail. */
+export function absentKafka(): string | undefined {
+  if (jars() || process.env.CI) return undefined;
+  return "no Kafka: sh test/harness/kafka-jars.sh FOLDER, and name the folder in $PILLION_KAFKA";
+}
+
+function jars(): string | undefined {
+  const folder = process.env.PILLION_KAFKA;
+  return folder && existsSync(join(folder, "lib")) ? join(folder, "lib", "*") : undefined;
+}
+
+/** Starts one broker with nothing in it on free ports of 127.0.0.1; `extra` are lines of its properties. */
+export async function startKafka(extra: readonly string[] = []): Promise<KafkaServer> {
+  const path = jars();
+  if (!path) throw new Error("no Kafka to start: set PILLION_KAFKA");
+  const folder = newFolder("kafka");
+  cpSync(formatted(path), join(folder, "data"), { recursive: true });
+  const launch = async (port: number) => serve(path, folder, port, extra);
+  let port = await freePort();
+  let child = await launch(port).catch(async () => {
+    // Somebody else may have taken a port in between: once more, on others.
+    port = await freePort();
+    return launch(port);
+  });
+  const brokers = `127.0.0.1:${port}`;
+  const raw = createClient(await loadDriver(), { brokers: [brokers] }, {});
+  const admin = raw.admin();
+  await admin.connect();
+  return {
+    brokers,
+    raw,
+    async create(topic, numPartitions) {
+      await admin.createTopics({ topics: [{ topic, numPartitions }], waitForLeaders: true });
+    },
+    async committed(groupId, topic) {
+      const [found] = await admin.fetchOffsets({ groupId, topics: [topic] });
+      const sorted = [...(found?.partitions ?? [])].sort((a, b) => a.partition - b.partition);
+      return sorted.map(({ offset }) => Number(offset));
+    },
+    crash: () => ended(child, "SIGKILL"),
+    async start() {
+      child = await launch(port);
+    },
+    async stop() {
+      await admin.disconnect();
+      await ended(child, "SIGKILL");
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function serve(
+  path: string,
+  folder: string,
+  port: number,
+  extra: readonly string[],
+): Promise<ChildProcess> {
+  const file = join(folder, "server.properties");
+  writeFileSync(file, properties(folder, port, await freePort(), extra));
+  const child = owned(
+    spawn("java", [...java, quiet, "-cp", path, "kafka.Kafka", file], {
+      stdio: ["ignore", "pipe", "pipe"],
+    }),
+  );
+  let log = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on("data", (chunk) => {
+      log = (log + chunk).slice(-4000);
+    });
+  }
+  await started(child, () => log, listening(port), START_MS);
+  guard(child);
+  return child;
+}
+
+/** A data folder holds no port and no path: it is formatted once in a run, and copied. */
+function formatted(path: string): string {
+  const folder = join(temporary, "kafka-formatted");
+  if (existsSync(folder)) return folder;
+  const made = newFolder("kafka-format");
+  const file = join(made, "server.properties");
+  writeFileSync(file, properties(made, 1, 2, []));
+  const tool = ["kafka.tools.StorageTool", "format", "-t", cluster, "-c", file];
+  execFileSync("java", [...java, quiet, "-cp", path, ...tool], { stdio: "pipe" });
+  try {
+    renameSync(join(made, "data"), folder);
+  } catch {
+    // Another worker of the run was faster.
+  }
+  return folder;
+}
+
+function properties(
+  folder: string,
+  port: number,
+  controller: number,
+  extra: readonly string[],
+): string {
+  return `process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:${controller}
+listeners=PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:${port}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs=${join(folder, "data")}
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=1
+group.initial.rebalance.delay.ms=0
+${extra.join("\n")}
+`;
+}
+
+/** Ends the server also when this process is killed, and with it everything that could end it: a worker of the tests is. */
+function guard(server: ChildProcess): void {
+  const watcher = spawn("/bin/sh", ["-c", 'cat > /dev/null; kill -KILL "$0"', String(server.pid)], {
+    stdio: ["pipe", "ignore", "ignore"],
+    detached: true,
+  });
+  watcher.unref();
+  (watcher.stdin as Socket).unref();
+  server.once("exit", () => watcher.kill("SIGKILL"));
+}
+
+async function listening(port: number): Promise<void> {
+  for (;;) {
+    const socket = connect(port, "127.0.0.1");
+    const there = await new Promise<boolean>((resolve) => {
+      socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
+    });
+    socket.destroy();
+    if (there) return;
+    await sleep(10);
+  }
+}

@@ -29,6 +29,8 @@ export interface Delivery {
   readonly attempt: number;
   /** What the broker carried beside the event. */
   readonly metadata: Readonly<Record<string, string>>;
+  /** The message as it came, for whoever hands it on. */
+  readonly data: Uint8Array | string;
 }
 
 /** `SUCCESS` acknowledges, `RETRY` asks for it again, `DROP` gives it to the dead-letter topic, if there is one. */

@@ -109,7 +109,7 @@ async function run(
   { runtime, opened }: Receiver,
   handler: Handler,
   event: CloudEvent,
-  { id, attempt, metadata, deadline }: IncomingMessage,
+  { id, attempt, metadata, data, deadline }: IncomingMessage,
   call: Call,
 ): Promise<HandlerResult> {
   const limit =
@@ -137,7 +137,7 @@ async function run(
   }
   try {
     call.signal?.throwIfAborted();
-    const answer = handler(event, runtime.blocksFor(own), { id, attempt, metadata });
+    const answer = handler(event, runtime.blocksFor(own), { id, attempt, metadata, data });
     return await Promise.race([answer, ended]);
   } finally {
     timer.abort();

@@ -46,6 +46,18 @@ export interface Process {
   readonly extended?: Readonly<Record<string, string>> | undefined;
   /** How the app is reached, where there is one. */
   readonly app?: AppConnection | undefined;
+  /** What the app is subscribed to. */
+  subscriptions?(): readonly ShownSubscription[];
+}
+
+/** Shown in the metadata, with Dapr's names. */
+export interface ShownSubscription {
+  readonly pubsubname: string;
+  readonly topic: string;
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
+  readonly rules: readonly { readonly match?: string | undefined; readonly path: string }[];
+  readonly deadLetterTopic: string;
+  readonly type: "DECLARATIVE" | "PROGRAMMATIC";
 }
 
 /** Shown in the metadata, with Dapr's names. */

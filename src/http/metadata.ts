@@ -9,12 +9,14 @@ const VERSION = "1.18.3+pillion";
 
 export function getMetadata({ context }: Exchange): ApiResponse {
   const { id, components = {} } = context.runtime.options;
+  const subscriptions = context.process?.subscriptions?.() ?? [];
   const listed = Object.entries(components).map(describe);
   return json({
     id,
     runtimeVersion: VERSION,
     components: listed.length > 0 ? listed : undefined,
     extended: sorted(extendedOf(context)),
+    subscriptions: subscriptions.length > 0 ? subscriptions : undefined,
     appConnectionProperties: context.process?.app,
     actorRuntime: {
       runtimeStatus: "DISABLED",

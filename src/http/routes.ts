@@ -2,6 +2,8 @@ import { getBulkState } from "./bulk.ts";
 import type { Handler, Route } from "./contract.ts";
 import { getHealth, getOutboundHealth, shutdown } from "./health.ts";
 import { getMetadata, putMetadata } from "./metadata.ts";
+import { publishMessages } from "./publish-bulk.ts";
+import { publishMessage } from "./pubsub.ts";
 import { deleteState, getState, queryState, saveState } from "./state.ts";
 import { transactState } from "./transaction.ts";
 import {
@@ -12,7 +14,6 @@ import {
   invokeBinding,
   jobFailure,
   noActors,
-  publish,
   reading,
   refuse,
   scheduleJob,
@@ -47,6 +48,11 @@ const state: readonly Route[] = [
   on(write, alpha, "state/{}/query", queryState),
 ];
 
+const pubsub: readonly Route[] = [
+  on(write, stable, "publish/{}/*", publishMessage),
+  on(write, both, "publish/bulk/{}/*", publishMessages),
+];
+
 const runtime: readonly Route[] = [
   on(get, stable, "metadata", getMetadata),
   on(get, stable, "healthz", getHealth),
@@ -77,8 +83,6 @@ const object = actorOf(actorObject);
 const nothing = actorOf(async () => undefined);
 
 const unbuilt: readonly Route[] = [
-  on(write, stable, "publish/{}/*", publish),
-  on(write, both, "publish/bulk/{}/*", publish),
   on(write, stable, "bindings/{}", invokeBinding),
   on(get, stable, "secrets/{}/{}", secrets),
   on(get, both, "configuration/{}", configuration),
@@ -110,7 +114,7 @@ const unbuilt: readonly Route[] = [
   on(post, ["v1.0-alpha1", "v1.0-alpha2"], "conversation/{}/converse", reading(converse)),
 ];
 
-export const routes: readonly Route[] = [...state, ...runtime, ...unbuilt];
+export const routes: readonly Route[] = [...state, ...pubsub, ...runtime, ...unbuilt];
 
 /** Where calls of apps go, which no table holds: what no other route takes goes there as well. */
 export const INVOKE = "v1.0/invoke/";

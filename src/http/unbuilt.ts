@@ -3,7 +3,6 @@ import { jsonOf, malformed, messageFrom } from "./body.ts";
 import type { ApiResponse, Exchange, Handler } from "./contract.ts";
 import { errorInfo } from "./details.ts";
 import { Fields } from "./fields.ts";
-import { metadataOf, parseQuery } from "./query.ts";
 
 /** The blocks that are not built answer as Dapr's do when nothing is configured for them. */
 
@@ -11,12 +10,6 @@ export const refuse =
   (status: number, code: string, message: string): Handler =>
   () =>
     failure(status, code, message);
-
-export function publish({ params, request }: Exchange): ApiResponse {
-  const text = `pubsub ${params[0]} is not found`;
-  const metadata = metadataOf(parseQuery(request.query));
-  return failure(404, "ERR_PUBSUB_NOT_FOUND", text, [errorInfo("DAPR_PUBSUB_NOT_FOUND", metadata)]);
-}
 
 export async function invokeBinding(exchange: Exchange): Promise<ApiResponse> {
   const body = new Fields(await jsonOf(exchange), "the body");

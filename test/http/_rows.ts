@@ -4,7 +4,7 @@ export interface Row {
   readonly name: string;
   /** Sent one after the other; keys are the row's own. */
   readonly steps: readonly Step[];
-  /** What is declared: an in-memory state store called `store`, or nothing at all. */
+  /** What is declared: an in-memory state store called `store`, that and pub/sub, or nothing at all. */
   readonly on: Setup;
   /** Why daprd answers something else. */
   readonly differs?: string;
@@ -14,7 +14,7 @@ export interface Row {
   readonly only?: "process" | "mounted";
 }
 
-export type Setup = "store" | "bare";
+export type Setup = "store" | "bus" | "bare";
 
 export interface Step {
   readonly method: string;
@@ -127,7 +127,7 @@ export const resource = (name: string) => ({
 
 type Extras = Pick<Row, "differs" | "raw" | "only">;
 
-const rowsOn =
+export const rowOn =
   (on: Setup) =>
   (name: string, steps: readonly Step[], extras: Extras = {}): Row => ({
     name,
@@ -136,5 +136,5 @@ const rowsOn =
     ...extras,
   });
 
-export const row = rowsOn("store");
-export const bareRow = rowsOn("bare");
+export const row = rowOn("store");
+export const bareRow = rowOn("bare");

@@ -7,35 +7,29 @@ import { freePort } from "../harness/machine.ts";
 import { ended, owned, started } from "../harness/process.ts";
 import type { Row, Setup } from "./_rows.ts";
 import { overHttp, run, type Sender } from "./_run.ts";
+import { resourcesOf } from "./_setups.ts";
 import { requests } from "./requests.ts";
 
 /** An executable to hold the table against: the answers are Dapr's, where a row does not say why they are not. */
 const daprd = process.env.DAPRD;
-
-const component = `apiVersion: dapr.io/v1alpha1
-kind: Component
-metadata:
-  name: store
-spec:
-  type: state.in-memory
-  version: v1
-`;
 
 describe.skipIf(!daprd)(`daprd${daprd ? "" : ": the variable DAPRD names none"}`, () => {
   const stops: (() => Promise<void>)[] = [];
   let senders: Record<Setup, Sender>;
 
   beforeAll(async () => {
-    senders = { store: await start(component), bare: await start() };
+    senders = { store: await start("store"), bus: await start("bus"), bare: await start("bare") };
   });
   afterAll(() => Promise.all(stops.map((stop) => stop())));
 
   test.each(requests.filter(isDaprs))("$name", (row) => run(row, senders[row.on]));
 
-  async function start(yaml?: string): Promise<Sender> {
+  async function start(setup: Setup): Promise<Sender> {
     const resources = join(newFolder("daprd"), "resources");
     mkdirSync(resources);
-    if (yaml) writeFileSync(join(resources, "store.yaml"), yaml);
+    for (const [name, text] of Object.entries(resourcesOf[setup])) {
+      writeFileSync(join(resources, name), text);
+    }
     const [http, grpc, internal] = await Promise.all([freePort(), freePort(), freePort()]);
     const words = [
       ...["--app-id", "app", "--resources-path", resources, "--enable-metrics=false"],

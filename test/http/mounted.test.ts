@@ -11,6 +11,7 @@ import { bundleNode } from "../harness/node.ts";
 import { type RunningWorkers, startWorkers } from "../harness/workers.ts";
 import type { Row, Setup } from "./_rows.ts";
 import { gotFrom, overHttp, requestOf, run, type Sender } from "./_run.ts";
+import { componentsOf } from "./_setups.ts";
 import { requests } from "./requests.ts";
 
 const mounted = (row: Row) => row.only !== "process";
@@ -28,9 +29,8 @@ describe("on a server of Node's", () => {
   let senders: Record<Setup, Sender>;
 
   beforeAll(async () => {
-    const store = await listen(createApi({ id: "app", components: { store: memory.state({}) } }));
-    const bare = await listen(createApi({ id: "app", components: {} }));
-    senders = { store, bare };
+    const open = (on: Setup) => listen(createApi({ id: "app", components: componentsOf(on) }));
+    senders = { store: await open("store"), bus: await open("bus"), bare: await open("bare") };
   });
   afterAll(() => {
     for (const server of servers) server.close();

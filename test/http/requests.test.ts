@@ -1,13 +1,12 @@
 import { afterAll, describe, expect, test } from "vitest";
-import * as memory from "../../bindings/memory.ts";
 import { type Api, createApi, type Process, runtimeApi } from "../../src/http/index.ts";
 import { createRuntime } from "../../src/runtime.ts";
 import { webHost } from "../../src/web.ts";
 import type { Setup } from "./_rows.ts";
 import { run, type Sender, throughFetch, throughHandle } from "./_run.ts";
+import { componentsOf } from "./_setups.ts";
 import { requests } from "./requests.ts";
 
-const components = { store: { store: memory.state({}) }, bare: {} } as const;
 const standing: Process = {
   waitingFor: () => [],
   outboundReady: () => true,
@@ -15,10 +14,10 @@ const standing: Process = {
 };
 
 /** New ones for every way, because rows count on keys that nobody has written. */
-const mounted = (on: Setup) => createApi({ id: "app", components: components[on] });
+const mounted = (on: Setup) => createApi({ id: "app", components: componentsOf(on) });
 const inProcess = (on: Setup) => {
   const host = webHost("node");
-  const runtime = createRuntime({ id: "app", components: components[on], host });
+  const runtime = createRuntime({ id: "app", components: componentsOf(on), host });
   return runtimeApi(runtime, { process: standing });
 };
 
@@ -38,7 +37,11 @@ test("there are at least 150 requests in at least 100 rows, each with a name of 
 });
 
 describe.each(Object.entries(ways))("through %s", (_way, [make, through, elsewhere, isUrl]) => {
-  const senders: Record<Setup, Sender> = { store: open("store"), bare: open("bare") };
+  const senders: Record<Setup, Sender> = {
+    store: open("store"),
+    bus: open("bus"),
+    bare: open("bare"),
+  };
   const rows = requests.filter(({ only, raw }) => only !== elsewhere && !(isUrl && raw));
 
   test.each(rows)("$name", (row) => run(row, senders[row.on]));

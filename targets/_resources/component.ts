@@ -34,7 +34,7 @@ export async function toComponent(
   const written = await writtenIn(manifest, sources);
   const component = create(toOptions(manifest, fields, written, warn));
   try {
-    if (type.startsWith("state.")) checkComponent(name, component, host);
+    if (/^(state|pubsub)\./.test(type)) checkComponent(name, component, host);
     else settingsOf(fields, component.options, name);
   } catch (cause) {
     throw configurationError(placed(manifest, fields, written, messageOf(cause)));

@@ -38,8 +38,7 @@ export async function loadComponents(
 }
 
 /** Dapr's blocks that pillion does not have yet. Secret stores are opened when something refers to them. */
-const unbuilt =
-  /^(pubsub|bindings|configuration|lock|crypto|conversation|middleware|nameresolution)\./;
+const unbuilt = /^(bindings|configuration|lock|crypto|conversation|middleware|nameresolution)\./;
 
 function isBuilt({ name, type, document }: Manifest, warn: Warn): boolean {
   if (!unbuilt.test(type)) return !type.startsWith("secretstores.");

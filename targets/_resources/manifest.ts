@@ -1,5 +1,5 @@
 import type { Document, Path } from "./document.ts";
-import { toBoolean } from "./settings.ts";
+import { flag, isRecord, list, needed, text } from "./read.ts";
 
 /** Who a Component is for: as much as must be sound in one that is for others. */
 export interface Head {
@@ -165,35 +165,4 @@ function warnOfUnknown({ document, name }: Head, warn: Warn): void {
     check(["spec", "metadata", at], fields.setting);
     check(["spec", "metadata", at, "secretKeyRef"], fields.secretKeyRef);
   }
-}
-
-function text(document: Document, path: Path): string | undefined {
-  const content = document.content(path);
-  if (content === undefined || content === null) return undefined;
-  const written = document.scalar(path);
-  if (written === undefined) throw document.fault(path, "this must be text");
-  return written;
-}
-
-function needed(document: Document, path: Path): string {
-  const written = text(document, path);
-  if (written) return written;
-  throw document.fault(path, written === undefined ? "this is missing" : "this is empty");
-}
-
-function flag(document: Document, path: Path): boolean {
-  const value = toBoolean(text(document, path) ?? "");
-  if (value === undefined) throw document.fault(path, "this must be true or false");
-  return value;
-}
-
-function list(document: Document, path: Path): readonly unknown[] {
-  const content = document.content(path);
-  if (content === undefined || content === null) return [];
-  if (!Array.isArray(content)) throw document.fault(path, "this must be a list");
-  return content;
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

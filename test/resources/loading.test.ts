@@ -61,12 +61,12 @@ describe("which components an app gets", () => {
 
   test("not those of a block that is not built, of which it is told", async () => {
     const folder = folderOf({
-      "a.yaml": `${component("pubsub", "pubsub.redis")}---\n${sqlite("s")}`,
+      "a.yaml": `${component("files", "bindings.localstorage")}---\n${sqlite("s")}`,
     });
     const { components, warnings } = await load(folder);
     expect(Object.keys(components)).toEqual(["s"]);
     expect(warnings).toEqual([
-      "a.yaml:6: component pubsub is left out: the building block pubsub is not built yet",
+      "a.yaml:6: component files is left out: the building block bindings is not built yet",
     ]);
   });
 });

@@ -143,6 +143,7 @@ describe("options", () => {
       protocol: "http",
       maxConcurrency: undefined,
       health: { path: "/healthz", intervalMs: 5000, timeoutMs: 500, threshold: 3 },
+      skipped: [],
     });
   });
 
@@ -168,7 +169,7 @@ describe("a flag without effect is told", () => {
 
   test.each([
     [["--dapr-grpc-port", "50001"], /^--dapr-grpc-port: the gRPC API is not built yet/],
-    [["--app-port", "80"], /^--app-port: calls of the app are not built yet/],
+    [["--app-health-port", "80"], /^--app-health-port: the app is probed on its own port/],
     [["--enable-mtls"], /^--enable-mtls: mutual TLS/],
     [["--placement-host-address", "h:1"], /^--placement-host-address: actors/],
     [["--components-path", "x"], /^--components-path is old: use --resources-path$/],
@@ -181,6 +182,7 @@ describe("a flag without effect is told", () => {
     [["--enable-mtls=false"]],
     [["--placement-host-address="]],
     [["--app-port="]],
+    [["--app-port", "80", "--app-max-concurrency", "2", "--enable-app-health-check"]],
     [["--app-protocol", "http", "--app-channel-address", "127.0.0.1"]],
   ])("and %j, which asks for nothing, is not", (words) => {
     expect(notes(...words)).toEqual([]);

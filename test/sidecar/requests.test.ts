@@ -5,22 +5,15 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { newFolder } from "../harness/folder.ts";
 import { freePort } from "../harness/machine.ts";
 import { ended, owned, started } from "../harness/process.ts";
-import {
-  componentYaml,
-  killSidecars,
-  type RunningSidecar,
-  startSidecar,
-} from "../harness/sidecar.ts";
+import { killSidecars, type RunningSidecar, startSidecar } from "../harness/sidecar.ts";
 import type { Row } from "../http/_rows.ts";
 import { overHttp, run } from "../http/_run.ts";
+import { resourcesOf } from "../http/_setups.ts";
 import { requests } from "../http/requests.ts";
 
 afterAll(killSidecars);
 
-const setups = {
-  store: { "store.yaml": componentYaml("store", "state.in-memory") },
-  bare: {},
-} as const;
+const setups = resourcesOf;
 
 /** What a process of its own has to answer; the paths go as they are written. */
 const rowsOn = (setup: keyof typeof setups): Row[] =>

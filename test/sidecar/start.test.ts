@@ -22,7 +22,10 @@ afterAll(() => {
 });
 
 async function takenPort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
+  const server = createServer((_, response) => void response.writeHead(404).end()).listen(
+    0,
+    "127.0.0.1",
+  );
   servers.push(server);
   await new Promise((resolve) => server.once("listening", resolve));
   return (server.address() as AddressInfo).port;

@@ -51,6 +51,8 @@ export interface Ending {
   readonly runtime: Runtime;
   /** Resolves when work that outlived its request is done. */
   readonly settled: () => Promise<void>;
+  /** Ends the deliveries to the app within a time. */
+  readonly stop: ((limitMs: number) => Promise<void>) | undefined;
 }
 
 /** Of the time for the end, what requests under way may have; components need some of it to close. */
@@ -58,14 +60,17 @@ const SHARE = 0.8;
 
 /** Answers what is under way, closes what was opened, within the time that the flags give. */
 export async function endGracefully(
-  { servers, runtime, settled }: Ending,
+  { servers, runtime, settled, stop }: Ending,
   { shutdownMs }: Options,
   log: Log,
 ): Promise<void> {
   const until = performance.now() + shutdownMs;
   const left = () => Math.max(0, until - performance.now());
   const late = sleep(shutdownMs, "late" as const, { ref: false });
-  const closed = drain(servers, shutdownMs * SHARE).then(async (whole) => {
+  // An app may call the API while it handles what was delivered to it.
+  const delivered = stop?.(shutdownMs * SHARE * SHARE) ?? Promise.resolve();
+  const served = delivered.then(() => drain(servers, left() * SHARE));
+  const closed = served.then(async (whole) => {
     if (!whole) log.write("warning", "requests that were still under way have been cut off");
     await Promise.race([settled(), sleep(left(), undefined, { ref: false })]);
     await runtime.close(left());
@@ -77,10 +82,14 @@ export async function endGracefully(
   log.write("info", "Daprd shutdown gracefully");
 }
 
-/** Serves on for a while, so that others can learn of the end. */
-export async function blockEnd({ blockMs }: Options, log: Log): Promise<void> {
+/** Serves on for a while, so that others can learn of the end; not longer than its app is healthy. */
+export async function blockEnd(
+  { blockMs }: Options,
+  log: Log,
+  unhealthy?: Promise<void>,
+): Promise<void> {
   if (blockMs === 0) return;
   log.write("info", `Blocking graceful shutdown for ${blockMs} ms`);
-  await sleep(blockMs);
+  await Promise.race([sleep(blockMs), ...(unhealthy ? [unhealthy] : [])]);
   log.write("info", "Block shutdown period expired, entering shutdown");
 }

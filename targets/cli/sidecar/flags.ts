@@ -24,7 +24,7 @@ export interface Flag {
 /** Every flag of daprd, with its default. Those of parts that are not built yet are taken, and `notes.ts` says so. */
 export const flags = {
   "app-id": { kind: "text", default: "", what: "id of the app, part of every stored key" },
-  "app-port": { kind: "port", what: "port of the app, waited for before the sidecar is healthy" },
+  "app-port": { kind: "port", what: "port of the app, which gets events there; waited for" },
   "app-protocol": { kind: "text", default: "http", what: "http, https, h2c, grpc or grpcs" },
   "app-channel-address": { kind: "text", default: "127.0.0.1", what: "address of the app" },
   "app-max-concurrency": { kind: "integer", default: -1, what: "calls of the app at a time" },

@@ -20,16 +20,9 @@ const parts: readonly Part[] = [
     text: "the gRPC API is not built yet: nothing listens there, use the HTTP API",
   },
   {
-    flags: [
-      "app-port",
-      "app-max-concurrency",
-      "app-health-port",
-      "enable-app-health-check",
-      "disable-init-endpoints",
-      "app-binding-options-timeout",
-    ],
+    flags: ["app-health-port", "app-binding-options-timeout"],
     level: "warning",
-    text: "calls of the app are not built yet: it gets no events, bindings, jobs or health probes, and its port is only waited for",
+    text: "the app is probed on its own port, and gets no events of input bindings yet",
   },
   {
     flags: ["enable-mtls", "sentry-address", "sentry-request-jwt-audiences"],

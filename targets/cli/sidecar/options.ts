@@ -31,6 +31,8 @@ export interface AppOptions {
   readonly protocol: string;
   readonly maxConcurrency: number | undefined;
   readonly health: Health | undefined;
+  /** Which of `config` and `subscribe` the app is not asked. */
+  readonly skipped: readonly string[];
 }
 
 export interface Health {
@@ -147,6 +149,7 @@ function appOf(values: Values): AppOptions | undefined {
       : protocol,
     maxConcurrency: concurrency > 0 ? concurrency : undefined,
     health: values["enable-app-health-check"] ? healthOf(values) : undefined,
+    skipped: values["disable-init-endpoints"],
   };
 }
 

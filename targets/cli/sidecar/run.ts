@@ -4,6 +4,8 @@ import type { PillionEvent } from "../../../src/events.ts";
 import { type Api, runtimeApi } from "../../../src/http/index.ts";
 import { createRuntime, type Runtime } from "../../../src/runtime.ts";
 import { processHost } from "../../_process/host.ts";
+import { type Channel, createChannel, type Known } from "./app/channel.ts";
+import { compile } from "./app/rules.ts";
 import { connectAll } from "./connect.ts";
 import type { Configuration } from "./defaults.ts";
 import { listenAll } from "./endpoints.ts";
@@ -12,7 +14,7 @@ import type { Log } from "./log.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import type { Options } from "./options.ts";
 import { appListens, createReadiness, type Readiness } from "./readiness.ts";
-import { readSettings } from "./settings.ts";
+import { type Declared, readSettings } from "./settings.ts";
 
 /** Runs a sidecar until it is asked to end; resolves to the process's exit code. What stops it from starting is logged. */
 export async function run(options: Options, log: Log): Promise<number> {
@@ -21,11 +23,12 @@ export async function run(options: Options, log: Log): Promise<number> {
   let runtime: Runtime | undefined;
   try {
     const started = await start(options, log, ends, { servers, opened: (it) => (runtime = it) });
-    await asked(ends.asked);
-    await blockEnd(options, log);
+    const { api, channel } = started;
+    await Promise.race([asked(ends.asked), started.failed]);
+    await blockEnd(options, log, channel?.unhealthy());
     started.readiness.waitFor("shutdown");
-    const { api } = started;
-    await endGracefully({ servers, runtime: started.runtime, settled: api.close }, options, log);
+    const ending = { servers, runtime: started.runtime, settled: api.close, stop: channel?.stop };
+    await endGracefully(ending, options, log);
     return 0;
   } catch (error) {
     for (const server of servers) server.close();
@@ -46,17 +49,22 @@ interface Started {
   readonly runtime: Runtime;
   readonly api: Api;
   readonly readiness: Readiness;
+  readonly channel: Channel | undefined;
+  /** Rejects with what makes the sidecar useless after all. */
+  readonly failed: Promise<never>;
 }
 
 async function start(options: Options, log: Log, ends: Ends, into: Opened): Promise<Started> {
   const host = processHost("node", { env: process.env });
-  const { configuration, components } = await readSettings(options, host, log);
+  const settings = await readSettings(options, host, log);
+  const { configuration, components } = settings;
   const metrics = createMetrics(options.id, process.env.NAMESPACE ?? "");
   const onEvent = listener(log, metrics);
   const runtime = createRuntime({ id: options.id, components, host, onEvent });
   into.opened(runtime);
   const readiness = createReadiness(["components", "api", ...(options.app ? ["app"] : [])]);
-  const api = createApi(runtime, options, { configuration, readiness, ends });
+  const channel = channelOf(options, settings, runtime, log);
+  const api = createApi(runtime, options, { configuration, readiness, ends, channel });
   const outcome = Promise.all([
     listenAll(
       options,
@@ -66,8 +74,27 @@ async function start(options: Options, log: Log, ends: Ends, into: Opened): Prom
     connectAll(runtime, components, { log, metrics }).then(() => readiness.done("components")),
   ]);
   await Promise.race([outcome, asked(ends.asked)]);
-  if (!ends.asked.aborted) void becomeReady(options, readiness, ends, log);
-  return { runtime, api, readiness };
+  const failed = new Promise<never>((_, reject) => {
+    if (!ends.asked.aborted) becomeReady(options, channel, readiness, ends, log).catch(reject);
+  });
+  return { runtime, api, readiness, channel, failed };
+}
+
+/** Undefined where there is no app, or none that events can be brought to. */
+function channelOf(
+  { id, app }: Options,
+  { subscriptions }: Declared,
+  runtime: Runtime,
+  log: Log,
+): Channel | undefined {
+  if (!app) return undefined;
+  if (!/^https?$/.test(app.protocol)) {
+    const text = `--app-protocol ${app.protocol} is not built yet: the app gets no events, use http`;
+    log.write("warning", text);
+    return undefined;
+  }
+  const token = process.env.APP_API_TOKEN || undefined;
+  return createChannel({ id, app, runtime, declared: subscriptions, compile, log, token });
 }
 
 function createApi(
@@ -77,9 +104,10 @@ function createApi(
     readonly configuration: Configuration;
     readonly readiness: Readiness;
     readonly ends: Ends;
+    readonly channel: Channel | undefined;
   },
 ): Api {
-  const { configuration, readiness, ends } = parts;
+  const { configuration, readiness, ends, channel } = parts;
   const { allowed, denied } = configuration;
   return runtimeApi(runtime, {
     allowed,
@@ -90,6 +118,7 @@ function createApi(
       waitingFor: readiness.waitingFor,
       outboundReady: () => !readiness.waitingFor().includes("components"),
       shutdown: (force) => ends.ask("Shutdown was requested over the API", force),
+      subscriptions: () => channel?.subscriptions().map(shown) ?? [],
       app: app && {
         port: app.port,
         protocol: app.protocol,
@@ -106,8 +135,25 @@ function createApi(
   });
 }
 
-/** As daprd does, the sidecar counts as ready only once the app listens. It serves before that. */
-async function becomeReady({ app }: Options, readiness: Readiness, { asked }: Ends, log: Log) {
+function shown({ pubsub, topic, metadata, rules, deadLetterTopic = "", type }: Known) {
+  return {
+    pubsubname: pubsub,
+    topic,
+    metadata: Object.keys(metadata).length > 0 ? metadata : undefined,
+    rules: rules.map(({ match, path }) => ({ match: match || undefined, path })),
+    deadLetterTopic,
+    type,
+  };
+}
+
+/** As daprd does, the sidecar counts as ready only once the app has what it asks for. It serves before that. */
+async function becomeReady(
+  { app }: Options,
+  channel: Channel | undefined,
+  readiness: Readiness,
+  { asked }: Ends,
+  log: Log,
+): Promise<void> {
   if (app) {
     const { port, protocol } = app;
     log.write("info", `application protocol: ${protocol}. waiting on port ${port}`);
@@ -117,6 +163,7 @@ async function becomeReady({ app }: Options, readiness: Readiness, { asked }: En
     );
     if (!found) return;
     log.write("info", `application discovered on port ${port}`);
+    await channel?.start();
     readiness.done("app");
   }
   const elapsed = Math.round(process.uptime() * 1000);

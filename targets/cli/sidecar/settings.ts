@@ -1,6 +1,8 @@
 import { registry } from "../../../bindings/node/registry.ts";
 import type { Host } from "../../../src/contracts/host.ts";
 import type { Components } from "../../../src/runtime.ts";
+import type { PathSubscription } from "../../_resources/routes.ts";
+import { compile } from "./app/rules.ts";
 import { type Configuration, emptyConfiguration } from "./defaults.ts";
 import type { Log } from "./log.ts";
 import type { Options } from "./options.ts";
@@ -8,22 +10,26 @@ import type { Options } from "./options.ts";
 export interface Declared {
   readonly configuration: Configuration;
   readonly components: Components;
+  /** Of the app, where there is one. */
+  readonly subscriptions: readonly PathSubscription[];
 }
 
 /** What the files of a sidecar say. Throws `ERR_CONFIGURATION` with file and line for the first thing that is wrong. */
 export async function readSettings(options: Options, host: Host, log: Log): Promise<Declared> {
-  const { id, resources, config } = options;
+  const { id, app, resources, config } = options;
   const warn = (text: string) => log.write("warning", text);
   if (resources.length === 0) warn("there is no component: --resources-path names no folder");
   if (resources.length === 0 && config.length === 0) {
-    return { configuration: emptyConfiguration, components: {} };
+    return { configuration: emptyConfiguration, components: {}, subscriptions: [] };
   }
-  const { loadComponents, readConfiguration } = await import("./resources.ts");
-  const [configuration, components] = await Promise.all([
+  const { loadComponents, loadSubscriptions, readConfiguration } = await import("./resources.ts");
+  const [configuration, components, subscriptions] = await Promise.all([
     readConfiguration(config, { env: variables(options), warn }),
     loadComponents(resources, { id, host, registry, onWarning: warn }),
+    app ? loadSubscriptions(resources, { id, host, compile, warn }) : [],
   ]);
-  return { configuration, components: withoutRefused(components, configuration, warn) };
+  const left = withoutRefused(components, configuration, warn);
+  return { configuration, components: left, subscriptions };
 }
 
 /** The process's own, and those that daprd sets for itself. */

@@ -1,0 +1,130 @@
+import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from "node:http";
+import type { AppOptions } from "../options.ts";
+import { createGate } from "./gate.ts";
+
+const http = process.getBuiltinModule("node:http");
+
+export interface AppRequest {
+  readonly method: "GET" | "POST";
+  /** With or without a slash at its beginning. */
+  readonly path: string;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array | undefined;
+}
+
+export interface AppAnswer {
+  readonly status: number;
+  readonly body: Buffer;
+}
+
+/** The app's side of the sidecar. */
+export interface AppClient {
+  /** Waits for its turn, where the app has a limit. Rejects where no answer came, and with the signal's reason. */
+  call(request: AppRequest, signal: AbortSignal): Promise<AppAnswer>;
+  /** Whether the app says within `timeoutMs` that it is healthy. No turn, and no token. */
+  isHealthy(path: string, timeoutMs: number): Promise<boolean>;
+  close(): void;
+}
+
+export interface ClientOptions extends Pick<AppOptions, "address" | "port" | "maxConcurrency"> {
+  readonly secure: boolean;
+  /** Sent with every call, for the app to know its sidecar by. */
+  readonly token: string | undefined;
+}
+
+/** More of an answer than this is not read. */
+const MAX_ANSWER = 4 << 20;
+
+type Start = (
+  options: RequestOptions & { readonly rejectUnauthorized?: boolean },
+  answered: (response: IncomingMessage) => void,
+) => ClientRequest;
+
+/** Calls over kept-alive connections. Certificates are not looked at, as in Dapr: the app is on the same machine. */
+export function createClient(options: ClientOptions): AppClient {
+  const { address, port, secure, token, maxConcurrency } = options;
+  const [start, agent] = secure ? overTls() : overHttp();
+  const gate = createGate(maxConcurrency);
+  const target = { host: address, port, rejectUnauthorized: false };
+  const own: Record<string, string> = token ? { "dapr-api-token": token } : {};
+  return {
+    async call(request, signal) {
+      const leave = await gate.enter(signal);
+      try {
+        return await exchange({ ...request, headers: { ...request.headers, ...own } }, signal);
+      } finally {
+        leave();
+      }
+    },
+    async isHealthy(path, timeoutMs) {
+      const probe = { method: "GET", path, headers: {} } as const;
+      const answer = await once(probe, AbortSignal.timeout(timeoutMs)).catch(() => undefined);
+      return answer !== undefined && answer.status >= 200 && answer.status < 300;
+    },
+    close: () => agent.destroy(),
+  };
+
+  /** The app may close a connection just when it is used again: that the app has not read. */
+  async function exchange(request: AppRequest, signal: AbortSignal): Promise<AppAnswer> {
+    try {
+      return await once(request, signal);
+    } catch (error) {
+      if (!(error instanceof Stale)) throw error;
+      return await once(request, signal, false);
+    }
+  }
+
+  function once(request: AppRequest, signal: AbortSignal, pooled = true): Promise<AppAnswer> {
+    const { method, path, headers, body } = request;
+    const at = path.startsWith("/") ? path : `/${path}`;
+    const length = body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) };
+    return new Promise((resolve, reject) => {
+      const sent = start(
+        {
+          ...target,
+          ...{ method, path: at, signal },
+          headers: { ...headers, ...length },
+          agent: pooled ? agent : false,
+        },
+        (response) => collect(response).then(resolve, reject),
+      );
+      sent.on("error", (error: NodeJS.ErrnoException) => {
+        if (signal.aborted) return reject(signal.reason);
+        const stale = sent.reusedSocket && /^(ECONNRESET|EPIPE)$/.test(error.code ?? "");
+        reject(stale ? new Stale(error.message) : error);
+      });
+      sent.end(body);
+    });
+  }
+}
+
+/** A connection that had been used before ended before there was an answer. */
+class Stale extends Error {}
+
+function overHttp(): [Start, Agent] {
+  return [http.request, new http.Agent({ keepAlive: true })];
+}
+
+function overTls(): [Start, Agent] {
+  const https = process.getBuiltinModule("node:https");
+  return [https.request, new https.Agent({ keepAlive: true })];
+}
+
+function collect(response: IncomingMessage): Promise<AppAnswer> {
+  const status = response.statusCode as number;
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const done = () => resolve({ status, body: Buffer.concat(chunks) });
+    response
+      .on("data", (chunk: Buffer) => {
+        size += chunk.byteLength;
+        if (size <= MAX_ANSWER) return void chunks.push(chunk);
+        response.destroy();
+        done();
+      })
+      .on("error", reject)
+      .on("end", done);
+  });
+}

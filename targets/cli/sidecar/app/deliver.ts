@@ -1,0 +1,124 @@
+import { toBase64 } from "../../../../src/blocks/base64.ts";
+import type { CloudEvent, Delivery, Handler, Status } from "../../../../src/blocks/pubsub/api.ts";
+import { CLOUD_EVENT } from "../../../../src/blocks/pubsub/envelope.ts";
+import { ApiError, configurationError } from "../../../../src/errors.ts";
+import type { Bulk, PathSubscription } from "../../../_resources/routes.ts";
+import type { Log } from "../log.ts";
+import { statusesOf, statusOf } from "./answers.ts";
+import { createBatch } from "./batch.ts";
+import type { AppClient } from "./client.ts";
+import { headersOf } from "./headers.ts";
+
+/** What a delivery needs of the sidecar. */
+export interface Way {
+  readonly client: AppClient;
+  readonly log: Log;
+  /** Whether the app may be called now. */
+  readonly open: () => boolean;
+}
+
+/** A handler that hands events of a subscription to the app, at one of its paths. */
+export function handlerAt(way: Way, subscription: PathSubscription, path: string): Handler {
+  const { bulk } = subscription;
+  const handle = bulk
+    ? bulkHandler(way, subscription, path, bulk)
+    : singleHandler(way, subscription, path);
+  return (event, blocks, delivery) => {
+    // The message is not at fault: it must neither count nor be buried.
+    if (!way.open()) {
+      throw new ApiError("ERR_RUNTIME_CLOSED", "the app is not in a healthy state");
+    }
+    return handle(event, blocks, delivery);
+  };
+}
+
+function singleHandler(
+  { client, log }: Way,
+  subscription: PathSubscription,
+  path: string,
+): Handler {
+  const { pubsub } = subscription;
+  const raw = isRaw(subscription);
+  return async (event, { call }, { metadata, data }) => {
+    const headers = headersOf(CLOUD_EVENT, pubsub, metadata, call.trace);
+    const body = raw ? rawEnvelope(event) : data;
+    const request = { method: "POST", path, headers, body } as const;
+    const answer = await client.call(request, call.signal as AbortSignal);
+    return told(log, subscription, answer.status, statusOf(answer));
+  };
+}
+
+/** Dapr warns of what it drops. Any other word is judged where handlers are. */
+function told(log: Log, { topic }: PathSubscription, status: number, word: string): Status {
+  if (word === "DROP") {
+    const why = status === 404 ? "the app answered 404" : "the app answered DROP";
+    log.write("warning", `${why} to a message of topic ${topic}, which is dropped`);
+  }
+  return word as Status;
+}
+
+/** Whether messages are no events. Throws `ERR_CONFIGURATION` for a word that Go reads neither as true nor as false. */
+export function isRaw({ metadata, topic }: PathSubscription): boolean {
+  const [, value] = Object.entries(metadata).find(([name]) => /^rawpayload$/i.test(name)) ?? [];
+  if (value === undefined || /^(0|f|F|false|FALSE|False)$/.test(value)) return false;
+  if (/^(1|t|T|true|TRUE|True)$/.test(value)) return true;
+  throw configurationError(`rawPayload of topic ${topic} must be true or false`);
+}
+
+/** An event around a raw payload, as Dapr writes it: names in their order. */
+function rawEnvelope({ data, ...event }: CloudEvent): string {
+  const all: Record<string, unknown> = { ...event, data_base64: toBase64(data as Uint8Array) };
+  const names = Object.keys(all).sort();
+  return JSON.stringify(Object.fromEntries(names.map((name) => [name, all[name]])));
+}
+
+interface Entry {
+  readonly entryId: string;
+  readonly event: CloudEvent;
+  readonly delivery: Delivery;
+}
+
+function bulkHandler(
+  { client, log }: Way,
+  subscription: PathSubscription,
+  path: string,
+  bulk: Bulk,
+): Handler {
+  const { pubsub } = subscription;
+  const batch = createBatch<Entry>(bulk, async (entries, signal) => {
+    const body = bulkEnvelope(subscription, entries);
+    const headers = headersOf("application/json", pubsub, {}, {});
+    const answer = await client.call({ method: "POST", path, headers, body }, signal);
+    const wordOn = statusesOf(answer);
+    return ({ entryId }) => told(log, subscription, answer.status, wordOn(entryId));
+  });
+  return async (event, { call }, delivery) => {
+    const entry = { entryId: crypto.randomUUID(), event, delivery };
+    return (await batch.add(entry, call.signal)) as Status;
+  };
+}
+
+/** Events stand in it as they came, so that no number loses digits. */
+function bulkEnvelope(subscription: PathSubscription, entries: readonly Entry[]): string {
+  const { pubsub, topic } = subscription;
+  const raw = isRaw(subscription);
+  const items = entries.map(({ entryId, event, delivery }) => {
+    const { data, metadata } = delivery;
+    const text = raw
+      ? JSON.stringify(toBase64(event.data as Uint8Array))
+      : typeof data === "string"
+        ? data
+        : new TextDecoder().decode(data);
+    const contentType = raw ? "application/octet-stream" : CLOUD_EVENT;
+    const rest = JSON.stringify({ entryId, metadata, contentType });
+    return `${rest.slice(0, -1)},"event":${text}}`;
+  });
+  const head = JSON.stringify({
+    id: crypto.randomUUID(),
+    type: "com.dapr.event.sent.bulk",
+    topic,
+    pubsubname: pubsub,
+    metadata: { pubsubName: pubsub },
+  });
+  return `${head.slice(0, -1)},"entries":[${items.join(",")}]}`;
+}

@@ -1,0 +1,112 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Rule } from "../../../../src/blocks/pubsub/api.ts";
+import { startSubscriptions } from "../../../../src/blocks/pubsub/start.ts";
+import { subscribe, type TopicSubscription } from "../../../../src/blocks/pubsub/subscribe.ts";
+import type { Subscription } from "../../../../src/contracts/pubsub.ts";
+import { ApiError, messageOf } from "../../../../src/errors.ts";
+import type { Runtime } from "../../../../src/runtime.ts";
+import type { PathSubscription } from "../../../_resources/routes.ts";
+import { handlerAt, isRaw, type Way } from "./deliver.ts";
+
+/** Subscriptions on their way to an app, and what is live of them. */
+export interface Deliveries {
+  /** Resolves once every subscription that can be is live, or once stopped. What cannot be is logged. */
+  start(subscriptions: readonly PathSubscription[]): Promise<void>;
+  /**
+   * Takes no new message, and resolves once those in hand are done: to false where that took longer than `limitMs` and
+   * they were given up, so that they come again.
+   */
+  stop(limitMs: number): Promise<boolean>;
+}
+
+const FIRST_RETRY_MS = 200;
+const LONGEST_RETRY_MS = 10_000;
+
+export function createDeliveries(runtime: Runtime, way: Pick<Way, "client" | "log">): Deliveries {
+  let live: Subscription[] = [];
+  let stopping = new AbortController();
+  let cut = new AbortController();
+  let open = false;
+  return {
+    async start(subscriptions) {
+      stopping = new AbortController();
+      cut = new AbortController();
+      open = true;
+      const { signal } = stopping;
+      await Promise.all(subscriptions.map((one) => begin(one, signal)));
+    },
+    async stop(limitMs) {
+      stopping.abort();
+      const ended = live;
+      live = [];
+      // What a broker still hands over while its subscription ends goes back to it.
+      open = false;
+      const stopped = Promise.allSettled(ended.map((one) => one.stop()));
+      const whole = await within(limitMs, stopped);
+      if (!whole) cut.abort(new ApiError("ERR_RUNTIME_CLOSED", "the sidecar takes it back"));
+      return whole;
+    },
+  };
+
+  async function begin(subscription: PathSubscription, stopped: AbortSignal): Promise<void> {
+    const { pubsub, topic } = subscription;
+    try {
+      const topicSubscription = toTopic({ ...way, open: () => open }, subscription);
+      const started = await persist(topicSubscription, stopped);
+      if (!started) return;
+      if (stopped.aborted) await started.stop();
+      else live.push(started);
+    } catch (error) {
+      way.log.write(
+        "error",
+        `failed to subscribe to topic ${topic} of ${pubsub}: ${messageOf(error)}`,
+      );
+    }
+  }
+
+  /** A broker that is away is asked again: without its subscription the app would miss what is published. */
+  async function persist(
+    subscription: TopicSubscription,
+    stopped: AbortSignal,
+  ): Promise<Subscription | undefined> {
+    for (let wait = FIRST_RETRY_MS; !stopped.aborted; wait = Math.min(wait * 2, LONGEST_RETRY_MS)) {
+      try {
+        return await startSubscriptions(runtime, [subscription], cut.signal);
+      } catch (error) {
+        if (!ApiError.is(error, "unavailable")) throw error;
+        way.log.write("warning", `${messageOf(error)}; trying again in ${wait} ms`);
+        await sleep(wait, undefined, { signal: stopped, ref: false }).catch(() => undefined);
+      }
+    }
+    return undefined;
+  }
+}
+
+async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
+  const ended = new AbortController();
+  const late = sleep(ms, false, { signal: ended.signal, ref: false }).catch(() => false);
+  const whole = await Promise.race([work.then(() => true), late]);
+  ended.abort();
+  return whole;
+}
+
+/** Throws `ERR_CONFIGURATION` for what cannot work. */
+function toTopic(way: Way, subscription: PathSubscription): TopicSubscription {
+  const { pubsub, topic, rules, deadLetterTopic, metadata, bulk } = subscription;
+  const routed: Rule[] = rules.map(({ matches = () => true, path }) => ({
+    match: matches,
+    handler: handlerAt(way, subscription, path),
+  }));
+  return subscribe(
+    pubsub,
+    topic,
+    { rules: routed },
+    {
+      deadLetterTopic,
+      metadata,
+      rawPayload: isRaw(subscription),
+      // As many as one request to the app may hold have to be in hand at a time.
+      concurrency: bulk?.maxMessages,
+    },
+  );
+}

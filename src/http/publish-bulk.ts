@@ -122,7 +122,8 @@ function partly(target: Target, failures: readonly KeyFailure[]): ApiResponse {
     const value = headerOf(text);
     if (value.length <= MAX_HEADER) response.headers[name] = value;
   }
-  return { ...response, body };
+  // Bytes: before a string, Node would write the headers as UTF-8, which they are already.
+  return { ...response, body: new TextEncoder().encode(body) };
 }
 
 /** UTF-8 bytes, each as one character, in one line: what a header may hold. */

@@ -173,12 +173,27 @@ async function becomeReady(
 function listener(log: Log, { heard }: Metrics): (event: PillionEvent) => void {
   return (event) => {
     heard(event);
-    if (event.type === "component.closed" && event.error) {
+    if (event.type === "pubsub.delivery") {
+      tellDelivery(event, log);
+    } else if (event.type === "component.closed" && event.error) {
       log.write("warning", `component ${event.component} did not close: ${event.error.message}`);
     } else if (event.type === "handler.failed" || event.type === "waituntil.failed") {
       log.write("error", `a request failed in a way that nobody foresaw: ${traceOf(event.error)}`);
     }
   };
+}
+
+type DeliveryEvent = Extract<PillionEvent, { readonly type: "pubsub.delivery" }>;
+
+/** What went wrong with a message. What the app itself says of one is told where it says it. */
+function tellDelivery(
+  { topic, attempt, outcome, error, component }: DeliveryEvent,
+  log: Log,
+): void {
+  if (error === undefined && outcome !== "expired") return;
+  const why = error === undefined ? "" : `: ${messageOf(error)}`;
+  const text = `a message of topic ${topic} of ${component} was ${outcome} (delivery ${attempt})${why}`;
+  log.write("warning", text);
 }
 
 /** Where an error came from, without its message, which may quote a value. */

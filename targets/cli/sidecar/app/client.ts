@@ -94,7 +94,8 @@ export function createClient(options: ClientOptions): AppClient {
         const stale = sent.reusedSocket && /^(ECONNRESET|EPIPE)$/.test(error.code ?? "");
         reject(stale ? new Stale(error.message) : error);
       });
-      sent.end(body);
+      // Node would write the headers before a string as UTF-8, which they are already.
+      sent.end(typeof body === "string" ? Buffer.from(body) : body);
     });
   }
 }

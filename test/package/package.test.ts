@@ -41,8 +41,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Of what is unpacked. Half of it is the sidecar, bundled with the drivers that it may be asked for, so that it starts fast. */
-const MAX_BYTES = 2_500_000;
-const MAX_BYTES = 2_300_000;
+const MAX_BYTES = 3_500_000;
 
 let consumer: Consumer;
 

@@ -78,25 +78,24 @@ Unbuilt.prototype = unbuiltBlocks;
 /** The blocks of one invocation. A class with getters: one is made for every request, also for those that touch none. */
 export class BoundBlocks extends (Unbuilt as unknown as new () => object) implements Blocks {
   readonly call: Call;
-  readonly #find: Find;
+  /** For what builds on the blocks, such as an outbox. */
+  readonly find: Find;
 
   constructor(call: Call, find: Find) {
     super();
     this.call = call;
-    this.#find = find;
+    this.find = find;
   }
 
   get state(): StateAccess {
-    const { call } = this;
-    const find = this.#find;
+    const { call, find } = this;
     const state = (name: string, schema?: StandardSchema) =>
       createState(find("state", name), call, schema);
     return state as StateAccess;
   }
 
   get pubsub(): PubSubAccess {
-    const { call } = this;
-    const find = this.#find;
+    const { call, find } = this;
     const pubsub = (target: string & Topic<unknown>) => {
       const opened = find("pubsub", target.pubsub ?? target);
       return opened.component.bind?.(opened, call, target);

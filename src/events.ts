@@ -42,6 +42,13 @@ export type PillionEvent =
       readonly durationMs: number;
       readonly error?: unknown;
     }
+  /** An event was delivered that its inbox knows: it is acknowledged, and no handler's writes are kept. */
+  | {
+      readonly type: "pubsub.repeated";
+      readonly component: string;
+      readonly topic: string;
+      readonly attempt: number;
+    }
   /** Work given to `waitUntil` rejected. */
   | { readonly type: "waituntil.failed"; readonly error: unknown }
   /** The app threw where nobody could be told but the caller's status. */

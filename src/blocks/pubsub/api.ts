@@ -1,4 +1,5 @@
 import type { Blocks } from "../../blocks.ts";
+import type { Inbox } from "./inbox.ts";
 
 /** A CloudEvents 1.0 event as Dapr writes it. Attributes of other publishers are there by their names. */
 export interface CloudEvent<T = unknown> {
@@ -74,6 +75,11 @@ export interface SubscribeOptions {
   readonly rawPayload?: boolean | undefined;
   /** Handlers at a time in a process; default: the component's. */
   readonly concurrency?: number | undefined;
+  /**
+   * Runs a handler once per event id: `inbox("statestore")` of `pillion/inbox`. `true` is `inbox()` in a Node process;
+   * what is bundled has to import it.
+   */
+  readonly idempotent?: Inbox | true | undefined;
   /** For the component, by Dapr's names. */
   readonly metadata?: Readonly<Record<string, string>> | undefined;
 }

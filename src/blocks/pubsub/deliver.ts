@@ -149,11 +149,20 @@ function textOf(attribute: unknown): string | undefined {
   return typeof attribute === "string" ? attribute : undefined;
 }
 
+export function isHandled(result: HandlerResult): boolean {
+  const status = statusOf(result);
+  if (typeof result !== "object" && typeof status !== "string") return true;
+  return status === undefined || status === "" || status === "SUCCESS";
+}
+
+function statusOf(result: HandlerResult): unknown {
+  return typeof result === "object" ? result?.status : result;
+}
+
 /** As Dapr reads an app's answer: no status is success, one that it does not know is not. */
 function verdictOf(result: HandlerResult): Verdict {
-  const status: unknown = typeof result === "object" ? result?.status : result;
-  if (typeof result !== "object" && typeof status !== "string") return handled;
-  if (status === undefined || status === "" || status === "SUCCESS") return handled;
+  if (isHandled(result)) return handled;
+  const status = statusOf(result);
   if (status === "DROP") return { is: "useless", outcome: "dropped" };
   if (status === "RETRY") return { is: "again", error: new Error("the handler answered RETRY") };
   return { is: "again", error: new Error("the handler answered a status that there is not") };

@@ -6,7 +6,7 @@ import { deliver } from "./deliver.ts";
 import type { OpenedPubSub } from "./handle.ts";
 import { lanesOf } from "./lanes.ts";
 import { checkSubscription } from "./scopes.ts";
-import type { TopicSubscription } from "./subscribe.ts";
+import { guardedBy, type TopicSubscription } from "./subscribe.ts";
 
 /**
  * Handles an event with which a platform brings messages: resolves to what the invocation is to return, or to undefined for
@@ -23,10 +23,11 @@ export async function receive(
     const opened = runtime.find("pubsub", name);
     const own = subscriptions.filter(({ pubsub }) => pubsub === name);
     for (const subscription of own) checkSubscription(opened, subscription);
+    const guarded = own.map((subscription) => guardedBy(subscription, runtime.find));
     const topics = own.map(({ topic }) => topic);
     const batch = opened.instance.accept?.(event, topics);
     if (!batch) continue;
-    const outcomes = await handleAll(runtime, opened, own, batch.messages, call);
+    const outcomes = await handleAll(runtime, opened, guarded, batch.messages, call);
     return { result: await batch.settle(outcomes, call) };
   }
   return undefined;

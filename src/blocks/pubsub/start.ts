@@ -4,7 +4,7 @@ import { ApiError, ComponentError, messageOf } from "../../errors.ts";
 import type { Runtime } from "../../runtime.ts";
 import { deliver } from "./deliver.ts";
 import { checkSubscription } from "./scopes.ts";
-import { checkSubscriptions, type TopicSubscription } from "./subscribe.ts";
+import { checkSubscriptions, guardedBy, type TopicSubscription } from "./subscribe.ts";
 
 /**
  * Subscribes a process to its topics; resolves once what is published from then on will be delivered. Throws
@@ -44,7 +44,10 @@ async function start(
       throw new Error(`${opened.component.type} delivers nothing to a process`);
     }
     const { metadata = {}, concurrency } = options;
-    const receiver = { runtime, opened, subscription };
+    const guard = options.idempotent === true ? (await import("./inbox.ts")).inbox() : undefined;
+    const guarded =
+      guard?.guard(subscription, runtime.find) ?? guardedBy(subscription, runtime.find);
+    const receiver = { runtime, opened, subscription: guarded };
     return await opened.instance.subscribe(
       {
         topic,

@@ -1,3 +1,4 @@
+import type { Find } from "../../blocks.ts";
 import { configurationError } from "../../errors.ts";
 import type { StandardSchema } from "../schema.ts";
 import type { Handler, Routes, SubscribeOptions } from "./api.ts";
@@ -80,6 +81,17 @@ export function checkSubscriptions(
     }
     known.add(place);
   }
+}
+
+/** The subscription behind its inbox, where it has one. Throws `ERR_CONFIGURATION` for one that has to be imported. */
+export function guardedBy(subscription: TopicSubscription, find: Find): TopicSubscription {
+  const { idempotent } = subscription.options;
+  if (idempotent === true) {
+    throw configurationError(
+      `topic ${subscription.topic}: idempotent: true works in a Node process alone: idempotent: inbox("statestore") of pillion/inbox`,
+    );
+  }
+  return idempotent ? idempotent.guard(subscription, find) : subscription;
 }
 
 function isName(value: unknown): value is string {

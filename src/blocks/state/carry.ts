@@ -1,0 +1,30 @@
+import type { Call } from "../../contracts/host.ts";
+import type { StateOperation, StateStore } from "../../contracts/state.ts";
+import { configurationError } from "../../errors.ts";
+import type { OpenedState } from "./handle.ts";
+
+type Transaction = (operations: readonly StateOperation[], call: Call) => Promise<void>;
+
+/** The same store, whose transactions are done by `transaction`, which adds one operation of its own. */
+export function carrying(opened: OpenedState, transaction: Transaction): OpenedState {
+  const maxOperations = opened.instance.maxOperations && opened.instance.maxOperations - 1;
+  const own: Partial<StateStore> = { transaction, ...(maxOperations && { maxOperations }) };
+  const instance = new Proxy(opened.instance, {
+    get(store, name) {
+      if (Object.hasOwn(own, name)) return Reflect.get(own, name);
+      const member: unknown = Reflect.get(store, name);
+      // A store may be of a class with private fields.
+      return typeof member === "function" ? member.bind(store) : member;
+    },
+  });
+  return { ...opened, instance };
+}
+
+/** Throws `ERR_CONFIGURATION` for a store that cannot write both or neither, or only once. */
+export function checkCarrier({ name, features }: OpenedState, what: string): void {
+  const missing = ["TRANSACTIONAL", "ETAG"].filter((feature) => !features.has(feature));
+  if (missing.length === 0) return;
+  throw configurationError(
+    `${what} needs a state store with transactions and ETags: ${name} lacks ${missing.join(" and ")}`,
+  );
+}

@@ -1,3 +1,4 @@
+import type { Outbox } from "./blocks/outbox/outbox.ts";
 import type { TopicSubscription } from "./blocks/pubsub/subscribe.ts";
 import { configurationError } from "./errors.ts";
 
@@ -9,6 +10,8 @@ export interface App {
   readonly fetch?: FetchHandler;
   /** What it consumes, each made by `subscribe`; at most one per topic of a pub/sub component. */
   readonly subscriptions?: readonly TopicSubscription[];
+  /** What it commits events with, each made by `outbox`; a Node process publishes what an earlier one left. */
+  readonly outboxes?: readonly Outbox[];
 }
 
 /** `context` is the platform's execution context on Workers and one of the same shape elsewhere. */

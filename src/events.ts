@@ -49,6 +49,8 @@ export type PillionEvent =
       readonly topic: string;
       readonly attempt: number;
     }
+  /** Events of an outbox could not be published; they lie in the state store and are tried again. */
+  | { readonly type: "outbox.failed"; readonly component: string; readonly error: unknown }
   /** Work given to `waitUntil` rejected. */
   | { readonly type: "waituntil.failed"; readonly error: unknown }
   /** The app threw where nobody could be told but the caller's status. */

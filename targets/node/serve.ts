@@ -5,6 +5,7 @@ import { type App, fetchOf } from "../../src/app.ts";
 import { attach } from "../../src/attach.ts";
 import { startSubscriptions } from "../../src/blocks/pubsub/start.ts";
 import { pendingWork, RequestCall } from "../../src/call.ts";
+import type { Subscription } from "../../src/contracts/pubsub.ts";
 import { ApiError, configurationError } from "../../src/errors.ts";
 import { answer } from "../../src/failure.ts";
 import { within } from "../../src/lifecycle.ts";
@@ -38,7 +39,7 @@ export interface NodeServer extends AsyncDisposable {
  * Throws `ERR_CONFIGURATION` for an app without `fetch` and subscriptions, components that cannot work and a port in use.
  */
 export async function serve(app: App, options: NodeServeOptions = {}): Promise<NodeServer> {
-  const { subscriptions = [] } = app;
+  const { subscriptions = [], outboxes = [] } = app;
   const fetch = app.fetch || subscriptions.length === 0 ? fetchOf(app) : nothing;
   const runtime = await open(app, options);
   const work = pendingWork(runtime.onEvent);
@@ -65,10 +66,15 @@ export async function serve(app: App, options: NodeServeOptions = {}): Promise<N
     }
   }
 
-  async function subscribe() {
+  async function subscribe(): Promise<Subscription> {
+    const live: Subscription[] = [];
+    const stop = async () => void (await Promise.allSettled(live.map((one) => one.stop())));
     try {
-      return await startSubscriptions(runtime, subscriptions, cut.signal);
+      for (const outbox of outboxes) live.push(outbox.start(runtime));
+      live.push(await startSubscriptions(runtime, subscriptions, cut.signal));
+      return { stop };
     } catch (error) {
+      void stop();
       server.close();
       await runtime.close();
       throw error;

@@ -2,8 +2,12 @@ import type { Mutant } from "./mutant.ts";
 
 const rules = ["test/core/cel.test.ts"];
 const cel = "src/cel.ts";
+const boxes = ["test/core/inbox.test.ts", "test/core/outbox.test.ts"];
+const memory = "src/blocks/pubsub/memory.ts";
+const outbox = "src/blocks/outbox/outbox.ts";
+const relay = "src/blocks/outbox/relay.ts";
 
-/** Of what goes beyond a delivery: rules. */
+/** Of what goes beyond a delivery: rules, inbox and outbox. */
 export const above: readonly Mutant[] = [
   {
     name: "rules: a result that is no boolean counts as one",
@@ -32,5 +36,68 @@ export const above: readonly Mutant[] = [
     replace: "result = evaluate({",
     by: "result = compile(rule)({",
     tests: rules,
+  },
+  {
+    name: "inbox: the mark is written whether or not there is one",
+    file: memory,
+    replace: 'when: "absent",',
+    by: "when: undefined,",
+    tests: boxes,
+  },
+  {
+    name: "inbox: the mark is no part of the handler's transaction",
+    file: memory,
+    replace: "await instance.transaction?.([...operations, mark], call);",
+    by: "await instance.transaction?.(operations, call);\n      await instance.transaction?.([mark], call);",
+    tests: boxes,
+  },
+  {
+    name: "inbox: every lost race is a repetition",
+    file: memory,
+    replace: '"etag-mismatch") && (await isKnown(call))) phase',
+    by: '"etag-mismatch")) phase',
+    tests: boxes,
+  },
+  {
+    name: "inbox: a message that is to come again is remembered",
+    file: "src/blocks/pubsub/inbox.ts",
+    replace: "if (!memory.isLost() && isHandled(result)) await",
+    by: "if (!memory.isLost()) await",
+    tests: boxes,
+  },
+  {
+    name: "outbox: events are no part of the transaction",
+    file: outbox,
+    replace: "instance.transaction?.([...others, toOperation(key, row)], own),",
+    by: "instance.transaction?.(others, own).then(() => instance.transaction?.([toOperation(key, row)], own)),",
+    tests: ["test/node/crashes.test.ts"],
+  },
+  {
+    name: "outbox: a row is deleted before its events are published",
+    file: relay,
+    replace: "for (const message of row.messages) {",
+    by: "await opened.instance.delete(key, {}, call);\n    for (const message of row.messages) {",
+    tests: boxes,
+  },
+  {
+    name: "outbox: two that look at the same time both publish",
+    file: relay,
+    replace: "await instance.set(key, claimed, { when: { etag } }, call);",
+    by: "await instance.set(key, claimed, {}, call);",
+    tests: boxes,
+  },
+  {
+    name: "outbox: an event past its time to live is published",
+    file: "src/blocks/outbox/rows.ts",
+    replace: "if (ttl !== undefined && ttl <= elapsed) return undefined;",
+    by: "",
+    tests: boxes,
+  },
+  {
+    name: "outbox: a place that is taken is the app's own conflict",
+    file: outbox,
+    replace: "if (!(await isTaken(opened, call, key, error))) throw error;",
+    by: "throw error;",
+    tests: boxes,
   },
 ];

@@ -141,6 +141,7 @@ const publicTypes: Readonly<Record<string, readonly string[]>> = {
     "Process",
     "RuntimeApiOptions",
   ],
+  "pillion/inbox": ["Inbox", "InboxOptions"],
   "pillion/lambda": [
     "HttpHandler",
     "HttpResult",
@@ -158,6 +159,7 @@ const publicTypes: Readonly<Record<string, readonly string[]>> = {
   "pillion/node/redis": [],
   "pillion/node/registry": ["ComponentFactory"],
   "pillion/node/sqlite": [],
+  "pillion/outbox": ["Outbox", "PublishOperation"],
   "pillion/resources": ["ResourceOptions"],
   "pillion/testing": ["VirtualClock"],
   "pillion/upstash": [],

@@ -114,6 +114,22 @@ function joined(failures: readonly KeyFailure[], total: number): ApiError {
   return new ApiError(code, text, { kind: agreed, failures });
 }
 
+/** The message for a broker, with nothing sent. Throws what publishing it would, as far as no broker is needed to know. */
+export function prepare(
+  opened: OpenedPubSub,
+  call: Call,
+  topic: string,
+  data: unknown,
+  options: PublishOptions,
+): OutgoingMessage {
+  try {
+    checkTopic(opened, topic);
+    return toMessage(opened, call, topic, data, options);
+  } catch (cause) {
+    throw toPubSubError(opened.name, topic, cause);
+  }
+}
+
 export function checkTopic(opened: OpenedPubSub, topic: unknown): void {
   if (typeof topic !== "string" || topic === "") {
     throw pubsubError("ERR_TOPIC_NAME_EMPTY", `topic name is empty in pubsub ${opened.name}`);

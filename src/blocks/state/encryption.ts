@@ -73,7 +73,7 @@ function encryptedStore(store: StateStore, keys: Keyring): StateStore {
 
 /** Keys of actors and workflows have four parts or more; Dapr encrypts the state block's alone. */
 function isReserved(key: string): boolean {
-  return key.split("||").length > 2;
+  return key.split("||").length > 3;
 }
 
 async function sealedOperation(keys: Keyring, operation: StateOperation, call: Call) {

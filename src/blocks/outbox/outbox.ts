@@ -1,0 +1,161 @@
+import type { Blocks, BoundBlocks } from "../../blocks.ts";
+import type { Call } from "../../contracts/host.ts";
+import type { Subscription } from "../../contracts/pubsub.ts";
+import { ApiError } from "../../errors.ts";
+import type { Runtime } from "../../runtime.ts";
+import type { PublishOptions } from "../pubsub/api.ts";
+import { prepare } from "../pubsub/publish.ts";
+import type { Topic } from "../pubsub/topic.ts";
+import type { Operation } from "../state/api.ts";
+import { carrying, checkCarrier } from "../state/carry.ts";
+import { createState } from "../state/create.ts";
+import { type OpenedState, perform } from "../state/handle.ts";
+import { publishLeft, publishRow, startRelay } from "./relay.ts";
+import { LEASE_MS, newKey, type Row, type RowMessage, toMessage, toOperation } from "./rows.ts";
+
+/** An operation of {@link Outbox.transaction}: the event is published once, and only if, the transaction is committed. */
+export type PublishOperation = { readonly operation: "publish" } & PublishOptions &
+  (
+    | { readonly pubsub: string; readonly topic: string; readonly data: unknown }
+    /** Checks the data against the topic's schema before anything is written. */
+    | { readonly topic: Pick<Topic<never>, "pubsub" | "bind">; readonly data: unknown }
+  );
+
+/** Of one state store, made by {@link outbox}. */
+export interface Outbox {
+  /**
+   * As `state(store).transaction`, and publishes: both or neither, whatever is killed. Resolves once it is committed; the
+   * events follow, each at least once under one id, and again until the broker has them.
+   */
+  transaction(
+    blocks: Blocks,
+    operations: readonly (Operation<unknown> | PublishOperation)[],
+  ): Promise<void>;
+  /** Publishes what was left by a process or invocation that ended too early: for a scheduled event. */
+  relay(blocks: Blocks): Promise<void>;
+  /** Does that now and every few seconds, for a process. */
+  start(runtime: Runtime): Subscription;
+}
+
+/** Times that another place is tried, in a store that lists no keys. */
+const TRIES = 8;
+
+/**
+ * Commits events with state. Name it in `defineApp({ outboxes })`: a Node process then publishes at its start and from
+ * time to time what an earlier one left; elsewhere a transaction does, at most every few seconds, and so does `relay`.
+ */
+export function outbox(store = "statestore"): Outbox {
+  let started = 0;
+  let looked = Number.NEGATIVE_INFINITY;
+  return { transaction, relay, start };
+
+  async function transaction(
+    blocks: Blocks,
+    operations: readonly (Operation<unknown> | PublishOperation)[],
+  ): Promise<void> {
+    const { find, call } = blocks as Blocks & BoundBlocks;
+    const opened = find("state", store);
+    checkCarrier(opened, `outbox("${store}")`);
+    const written: Operation<unknown>[] = [];
+    const messages: RowMessage[] = [];
+    for (const operation of operations) {
+      if (operation.operation !== "publish") written.push(operation);
+      else messages.push(await toRowMessage(blocks, operation));
+    }
+    if (messages.length === 0) return createState(opened, call).transaction(written);
+    const at = opened.clock.now();
+    const row: Row = { at, due: at + LEASE_MS, messages };
+    const key = await commit(opened, call, written, row);
+    const own = outliving(call);
+    call.waitUntil(publishRow(find, opened, key, row, own).catch(told(opened)));
+    if (started > 0 || at - looked < LEASE_MS) return;
+    looked = at;
+    call.waitUntil(publishLeft(find, opened, own).catch(told(opened)));
+  }
+
+  async function relay(blocks: Blocks): Promise<void> {
+    const { find, call } = blocks as Blocks & BoundBlocks;
+    await publishLeft(find, find("state", store), call);
+  }
+
+  function start(runtime: Runtime): Subscription {
+    checkCarrier(runtime.find("state", store), `outbox("${store}")`);
+    started++;
+    const { stop } = startRelay(runtime, store);
+    return {
+      async stop() {
+        started--;
+        await stop();
+      },
+    };
+  }
+}
+
+async function toRowMessage(blocks: Blocks, operation: PublishOperation): Promise<RowMessage> {
+  const { find, call } = blocks as Blocks & BoundBlocks;
+  const { operation: _, data, ...rest } = operation;
+  if (typeof operation.topic === "string") {
+    const { pubsub, topic, ...options } = rest as { pubsub: string; topic: string };
+    return toMessage(pubsub, topic, prepare(find("pubsub", pubsub), call, topic, data, options));
+  }
+  const { topic, ...options } = rest as { topic: Topic<unknown> };
+  const ready: RowMessage[] = [];
+  const collected = {
+    async publish(name: string, checked: unknown) {
+      const opened = find("pubsub", topic.pubsub);
+      ready.push(toMessage(topic.pubsub, name, prepare(opened, call, name, checked, options)));
+    },
+  };
+  await topic.bind(collected as never).publish(data);
+  return ready[0] as RowMessage;
+}
+
+/** Resolves to the row's key. */
+async function commit(
+  opened: OpenedState,
+  call: Call,
+  operations: readonly Operation<unknown>[],
+  row: Row,
+): Promise<string> {
+  for (let count = 1; ; count++) {
+    const key = newKey(opened, opened.random);
+    const { instance } = opened;
+    const carrier = carrying(opened, async (others, own) =>
+      instance.transaction?.([...others, toOperation(key, row)], own),
+    );
+    try {
+      if (operations.length > 0) await createState(carrier, call).transaction(operations);
+      else {
+        const handle = { opened, call, schema: undefined };
+        await perform(handle, "transaction", undefined, async () =>
+          carrier.instance.transaction?.([], call),
+        );
+      }
+      return key;
+    } catch (error) {
+      if (!(await isTaken(opened, call, key, error))) throw error;
+      if (count < TRIES) continue;
+      throw new ApiError(
+        "ERR_STATE_TRANSACTION",
+        `the outbox of state store ${opened.name} is full, because its events are not published fast enough: nothing was written`,
+        { cause: error, kind: "unavailable" },
+      );
+    }
+  }
+}
+
+/** Whether a transaction failed because of the row's place, and not of what it writes. */
+async function isTaken(opened: OpenedState, call: Call, key: string, error: unknown) {
+  if (opened.features.has("LIST") || !ApiError.is(error, "etag-mismatch")) return false;
+  return (await opened.instance.get(key, {}, call)) !== undefined;
+}
+
+/** What is committed is published, also for a caller who has gone away. */
+function outliving({ deadline, trace, waitUntil }: Call): Call {
+  return { signal: undefined, deadline, trace, waitUntil };
+}
+
+/** The row is still there, and will be looked at again. */
+function told({ name, onEvent }: OpenedState): (error: unknown) => void {
+  return (error) => onEvent?.({ type: "outbox.failed", component: name, error });
+}

@@ -140,7 +140,8 @@ async function run(
     const answer = handler(event, runtime.blocksFor(own), { id, attempt, metadata, data });
     return await Promise.race([answer, ended]);
   } finally {
-    timer.abort();
+    // With a reason: to make the one that it has by itself takes 12 µs.
+    timer.abort(null);
     call.signal?.removeEventListener("abort", end);
   }
 }

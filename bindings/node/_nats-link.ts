@@ -39,11 +39,13 @@ export function link(plan: NatsPlan, component: string, limitMs: number): NatsLi
   let session: Promise<Session> | undefined;
   let native: NatsConnection | undefined;
   let up = gate();
-  let isUp = false;
+  /** The session while its connection is up. */
+  let live: Session | undefined;
 
   return { connected, ask, onLost, native: lend, close };
 
   async function connected(call: Waiting): Promise<Session> {
+    if (live) return live;
     closing.signal.throwIfAborted();
     session ??= dial().catch((error: unknown) => {
       session = undefined;
@@ -58,7 +60,7 @@ export function link(plan: NatsPlan, component: string, limitMs: number): NatsLi
   }
 
   async function ask<T>(call: Waiting, work: (session: Session) => Promise<T>): Promise<T> {
-    const session = await connected(call);
+    const session = live ?? (await connected(call));
     // Nothing is sent for a call that was given up while it waited, or whose time is over.
     call.signal?.throwIfAborted();
     const late = `component ${component}: NATS did not answer within ${limitMs} ms or the time of the call: whether it did what it was asked is not known`;
@@ -80,18 +82,19 @@ export function link(plan: NatsPlan, component: string, limitMs: number): NatsLi
       const manager = await jetstreamManager(connection, options);
       closing.signal.throwIfAborted();
       native = connection;
-      rise();
-      void watch(connection);
-      return { connection, js: manager.jetstream(), manager, inbox: () => createInbox() };
+      const session = { connection, js: manager.jetstream(), manager, inbox: () => createInbox() };
+      rise(session);
+      void watch(session);
+      return session;
     } catch (error) {
       await connection.close();
       throw error;
     }
   }
 
-  async function watch(connection: NatsConnection): Promise<void> {
-    for await (const { type } of connection.status()) {
-      if (type === "reconnect") rise();
+  async function watch(found: Session): Promise<void> {
+    for await (const { type } of found.connection.status()) {
+      if (type === "reconnect") rise(found);
       if (type === "disconnect") fall();
     }
     // The driver has given it up: the next call makes another.
@@ -99,15 +102,15 @@ export function link(plan: NatsPlan, component: string, limitMs: number): NatsLi
     fall();
   }
 
-  function rise(): void {
-    isUp = true;
+  function rise(found: Session): void {
+    live = found;
     up.resolve();
   }
 
   /** The driver says so once more for each attempt that fails. */
   function fall(): void {
-    if (!isUp || closing.signal.aborted) return;
-    isUp = false;
+    if (!live) return;
+    live = undefined;
     up = gate();
     for (const listener of lost) listener();
   }
@@ -127,6 +130,7 @@ export function link(plan: NatsPlan, component: string, limitMs: number): NatsLi
 
   async function close(): Promise<void> {
     closing.abort(new ComponentError("unavailable", `component ${component} is closed`));
+    live = undefined;
     const connection = native;
     if (!connection || connection.isClosed()) return;
     // What was acknowledged last is on its way still.

@@ -46,6 +46,7 @@ export async function pull(options: PullOptions): Promise<Subscription> {
   const stopping = new AbortController();
   const waiting: Waiting[] = [];
   const running = new Set<Promise<void>>();
+  const answers = createAnswers();
   let source: Source | undefined;
   let mending = false;
   /** Milliseconds that a delivery takes, the last ones counting most. */
@@ -69,7 +70,7 @@ export async function pull(options: PullOptions): Promise<Subscription> {
 
   function arrived(message: Msg): void {
     if (stopping.signal.aborted) {
-      settle(message, nak(0));
+      answers.add(message, nak(0));
       return;
     }
     waiting.push({ message, since: clock.now() });
@@ -89,7 +90,7 @@ export async function pull(options: PullOptions): Promise<Subscription> {
       const age = clock.now() - first.since;
       // The server has given it to another by now.
       if (age >= lease) continue;
-      if (age > lease / 10) settle(first.message, WORKING);
+      if (age > lease / 10) answers.add(first.message, WORKING);
       const work = handle(first.message).finally(() => {
         running.delete(work);
         next();
@@ -112,8 +113,8 @@ export async function pull(options: PullOptions): Promise<Subscription> {
     const outcome = await deliver(incoming);
     const time = performance.now() - started;
     took = took === Infinity ? time : took + (time - took) / 8;
-    if (outcome.is === "done") settle(message, ACK);
-    else settle(message, nak(outcome.delay ?? options.wait(incoming.attempt)));
+    if (outcome.is === "done") answers.add(message, ACK);
+    else answers.add(message, nak(outcome.delay ?? options.wait(incoming.attempt)));
   }
 
   /** Makes the consumer and the subscription anew, for as long as it takes. */
@@ -140,10 +141,11 @@ export async function pull(options: PullOptions): Promise<Subscription> {
 
   async function stop(): Promise<void> {
     stopping.abort();
-    for (const { message } of waiting.splice(0)) settle(message, nak(0));
+    for (const { message } of waiting.splice(0)) answers.add(message, nak(0));
     // What the server has sent by now arrives before this ends, and is given back.
     await farewell(source?.close());
     await Promise.all(running);
+    answers.send();
     await farewell(source?.flush());
   }
 }
@@ -222,8 +224,26 @@ function openSource(
 const HEARTBEAT = 100;
 const EXPIRED = 408;
 
-function settle(message: Msg, answer: string): void {
-  sent(() => message.respond(answer));
+interface Answers {
+  add(message: Msg, answer: string): void;
+  send(): void;
+}
+
+/** What the server is told of messages goes out once a turn of the event loop: the driver would write to its socket for each. */
+function createAnswers(): Answers {
+  let waiting: (readonly [message: Msg, answer: string])[] = [];
+  return {
+    add(message, answer) {
+      if (waiting.push([message, answer]) === 1) setImmediate(send);
+    },
+    send,
+  };
+
+  function send(): void {
+    const ready = waiting;
+    waiting = [];
+    for (const [message, answer] of ready) sent(() => message.respond(answer));
+  }
 }
 
 /** A connection that is no more takes nothing: the server delivers again what it had no answer to. */

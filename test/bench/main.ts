@@ -11,6 +11,7 @@ import { dynamodb } from "./dynamodb.ts";
 import { envelope } from "./envelope.ts";
 import { lambda } from "./lambda.ts";
 import { type Goal, met, type Row } from "./measure.ts";
+import { nats } from "./nats.ts";
 import { postgresql } from "./postgresql.ts";
 import { redis } from "./redis.ts";
 import { sidecar } from "./sidecar.ts";
@@ -25,6 +26,7 @@ const suites = {
   envelope,
   sqlite,
   redis,
+  nats,
   postgresql,
   dynamodb,
   workers,

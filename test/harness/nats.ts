@@ -5,7 +5,7 @@ import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { newFolder } from "./folder.ts";
 import { freePort, runnable } from "./machine.ts";
-import { ended, guarded, owned, started } from "./process.ts";
+import { ended, frozen, guarded, owned, started } from "./process.ts";
 
 export interface NatsServer {
   /** nats://host:port on 127.0.0.1. */
@@ -19,7 +19,7 @@ export interface NatsServer {
   /** On the same port, with what is in its folder. */
   start(): Promise<void>;
   /** The process keeps its sockets and does nothing more. */
-  freeze(): void;
+  freeze(): Promise<void>;
   thaw(): void;
   stop(): Promise<void>;
 }
@@ -41,7 +41,7 @@ export function absentNats(): string | undefined {
 }
 
 /** Starts a server with JetStream and nothing in it on a free port of 127.0.0.1. */
-export async function startNats(args: readonly string[] = []): Promise<NatsServer> {
+export async function startNats(args: readonly string[] = [], token?: string): Promise<NatsServer> {
   const path = natsPath();
   if (!path) throw new Error("no nats-server to start");
   const folder = newFolder("nats");
@@ -56,6 +56,7 @@ export async function startNats(args: readonly string[] = []): Promise<NatsServe
   const url = `nats://127.0.0.1:${port}`;
   const connection = await connect({
     servers: url,
+    ...(token !== undefined && { token }),
     maxReconnectAttempts: -1,
     reconnectTimeWait: 50,
   });
@@ -71,7 +72,7 @@ export async function startNats(args: readonly string[] = []): Promise<NatsServe
     async start() {
       child = await launch();
     },
-    freeze: () => void child.kill("SIGSTOP"),
+    freeze: () => frozen(child),
     thaw: () => void child.kill("SIGCONT"),
     async stop() {
       await connection.close();

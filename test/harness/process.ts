@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
 import type { Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 
 /** A target that a test or the demo started and will end. */
 export interface Running {
@@ -62,6 +64,15 @@ export function ended(child: ChildProcess, signal: "SIGTERM" | "SIGKILL"): Promi
     });
     child.kill(signal);
   });
+}
+
+/** SIGSTOP; resolves once every thread stands still. */
+export async function frozen(child: ChildProcess): Promise<void> {
+  child.kill("SIGSTOP");
+  const tasks = `/proc/${child.pid}/task`;
+  const stopped = (thread: string) =>
+    /^\d+ \(.*\) T /.test(readFileSync(`${tasks}/${thread}/stat`, "utf8"));
+  while (!readdirSync(tasks).every(stopped)) await sleep(1);
 }
 
 /** Ends the server also when this process is killed, and with it everything that could end it: a worker of the tests is. */

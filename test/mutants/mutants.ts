@@ -3,6 +3,7 @@ import { d1 } from "./d1.ts";
 import { http } from "./http.ts";
 import { kv } from "./kv.ts";
 import type { Mutant } from "./mutant.ts";
+import { nats } from "./nats.ts";
 import { postgresql } from "./postgresql.ts";
 import { pubsub } from "./pubsub.ts";
 import { redis } from "./redis.ts";
@@ -329,6 +330,7 @@ export const mutants: readonly Mutant[] = [
   ...resources,
   ...above,
   ...pubsub,
+  ...nats,
   ...redis,
   ...postgresql,
   ...d1,

@@ -1,0 +1,159 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { pubsub } from "../../bindings/node/nats.ts";
+import type { PubSub } from "../../src/contracts/pubsub.ts";
+import { absentNats, type NatsServer, startNats } from "../harness/nats.ts";
+import { call, consume, failure, opened, text } from "./_broker.ts";
+
+const absent = absentNats();
+type Options = Omit<Parameters<typeof pubsub>[0], "natsURL">;
+
+describe.skipIf(absent)(`NATS${absent ? ` (skipped: ${absent})` : ""}`, () => {
+  let server: NatsServer;
+  const brokers: PubSub[] = [];
+  const broker = (options: Options = {}, natsURL = server.url) => {
+    const made = opened(pubsub({ natsURL, ...options }));
+    brokers.push(made);
+    return made;
+  };
+  const pending = async (durable: string) =>
+    (await server.raw.manager.consumers.info("all", durable)).num_ack_pending;
+  const message = (data: string) => ({ data, metadata: {} });
+
+  beforeAll(async () => {
+    server = await startNats();
+    await server.raw.manager.streams.add({ name: "all", subjects: ["t.>"] });
+  });
+  afterEach(() => Promise.all(brokers.splice(0).map((one) => one.close?.())));
+  afterAll(() => server?.stop());
+
+  test("goes on by itself after the server was away, and a publish meanwhile fails in time", async () => {
+    const publisher = broker();
+    const { seen } = await consume(broker(), "t.away");
+    await publisher.publish("t.away", message("before"), call);
+    await vi.waitFor(() => expect(seen.map(text)).toEqual(["before"]));
+    await vi.waitFor(async () => expect(await pending("shop__t_2eaway")).toBe(0));
+    await server.halt();
+    const soon = { ...call, deadline: Date.now() + 300 };
+    expect(await failure(publisher.publish("t.away", message("lost"), soon))).toMatch(
+      /^unavailable: component broker: /,
+    );
+    const late = { ...call, deadline: Date.now() + 300 };
+    expect(await failure(publisher.publish("t.away", message("lost"), late))).toMatch(
+      /^unavailable: component broker: there is no connection to NATS \(natsURL\)/,
+    );
+    expect(await failure(broker().init?.(call) as Promise<void>)).toMatch(/^unavailable: /);
+    expect(await failure(consume(broker(), "t.away"))).toMatch(/^unavailable: /);
+    const gone = new AbortController();
+    const given = publisher.publish("t.away", message("lost"), { ...call, signal: gone.signal });
+    gone.abort(new Error("gone"));
+    expect(await failure(given)).toBe("Error: gone");
+    await server.start();
+    await publisher.publish("t.away", message("after"), call);
+    // Nothing that failed was sent later.
+    await vi.waitFor(() => expect(seen.map(text)).toEqual(["before", "after"]), 10_000);
+  });
+
+  test("a server that does not answer fails a publish when its time is over", async () => {
+    const publisher = broker();
+    await publisher.publish("t.frozen", message("1"), call);
+    await server.freeze();
+    const soon = { ...call, deadline: Date.now() + 300 };
+    const found = await failure(publisher.publish("t.frozen", message("2"), soon));
+    server.thaw();
+    expect(found).toMatch(/^unavailable: .*whether it did what it was asked is not known$/);
+    await publisher.publish("t.frozen", message("3"), call);
+  });
+
+  test("a consumer that somebody deletes is made again", async () => {
+    const { seen } = await consume(broker({ heartbeat: "500ms" }), "t.deleted");
+    await server.raw.manager.consumers.delete("all", "shop__t_2edeleted");
+    await server.raw.manager.jetstream().publish("t.deleted", "x");
+    await vi.waitFor(() => expect(seen.map(text)).toEqual(["x"]), 10_000);
+  });
+
+  test("what a process was asked for and does not handle comes to another once its time is over", async () => {
+    const stuck = await consume(broker({ ackWait: "1s" }), "t.stuck", () => new Promise(() => {}));
+    await broker().publish("t.stuck", message("x"), call);
+    await vi.waitFor(() => expect(stuck.seen).toHaveLength(1));
+    const { seen } = await consume(broker({ ackWait: "1s" }), "t.stuck");
+    await vi.waitFor(() => expect(seen).toHaveLength(1), 10_000);
+    expect(seen[0]?.attempt).toBe(2);
+    // Its broker would wait for the handler for ever.
+    brokers.splice(0, 1);
+  });
+
+  test("nothing is acknowledged before it is handled", async () => {
+    let finish = (): void => undefined;
+    const held = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    const { seen } = await consume(broker(), "t.ack", async () => {
+      await held;
+      return { is: "done" };
+    });
+    await broker().publish("t.ack", message("x"), call);
+    await vi.waitFor(() => expect(seen).toHaveLength(1));
+    expect(await pending("shop__t_2eack")).toBe(1);
+    finish();
+    await vi.waitFor(async () => expect(await pending("shop__t_2eack")).toBe(0));
+  });
+
+  test("stop gives back at once what waits in the process", async () => {
+    let finish = (): void => undefined;
+    const held = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    const first = await consume(broker(), "t.stop", async (message) => {
+      if (text(message) === "slow") await held;
+      return { is: "done" };
+    });
+    const publisher = broker();
+    const send = (data: string) => publisher.publish("t.stop", message(data), call);
+    // Quick ones, so that some are taken ahead.
+    for (let number = 0; number < 50; number++) await send(`${number}`);
+    await send("slow");
+    for (let number = 0; number < 20; number++) await send(`rest ${number}`);
+    await vi.waitFor(async () => {
+      expect(first.seen).toHaveLength(51);
+      expect(await pending("shop__t_2estop")).toBe(21);
+    });
+    const stopping = first.stop();
+    const second = await consume(broker(), "t.stop");
+    // Their lease lasts for 30 seconds.
+    await vi.waitFor(() => expect(second.seen).toHaveLength(20), 10_000);
+    finish();
+    await stopping;
+    expect(first.seen).toHaveLength(51);
+  });
+
+  test("credentials that the server refuses are a setting's fault, and are not told", async () => {
+    const guarded = await startNats(["--auth", "right"], "right");
+    try {
+      const wrong = broker({ token: "wr0ng" }, guarded.url);
+      const found = await failure(wrong.init?.(call) as Promise<void>);
+      expect(found).toMatch(/^config: .*the server does not accept the credentials/);
+      expect(found).not.toContain("wr0ng");
+      await broker({ token: "right" }, guarded.url).init?.(call);
+      await broker({}, guarded.url.replace("//", "//right@")).init?.(call);
+    } finally {
+      await guarded.stop();
+    }
+  });
+
+  test("a server without JetStream is a setting's fault", async () => {
+    const found = await failure(broker({ domain: "elsewhere" }).init?.(call) as Promise<void>);
+    expect(found).toMatch(/^config: .*no JetStream for this account: start it with -js/);
+  });
+
+  test("stop and close are safe twice, and a closed component says so", async () => {
+    const one = broker();
+    const { stop } = await consume(one, "t.close");
+    await Promise.all([stop(), stop()]);
+    await stop();
+    await one.close?.();
+    await one.close?.();
+    expect(await failure(one.publish("t.close", message("x"), call))).toBe(
+      "unavailable: component broker is closed",
+    );
+  });
+});

@@ -106,6 +106,7 @@ const drivers: Readonly<Record<string, RegExp>> = {
   "@aws-sdk/": /^bindings\/aws\/[\w-]+-sdk\.ts$/,
   "@nats-io/": /^bindings\/node\/_?nats[\w-]*\.ts$/,
   "@upstash/redis": /^bindings\/_?upstash[\w-]*\.ts$/,
+  mqtt: /^bindings\/node\/_?mqtt[\w-]*\.ts$/,
   kafkajs: /^bindings\/node\/_?kafka[\w-]*\.ts$/,
   ioredis: /^bindings\/node\/_?redis[\w-]*\.ts$/,
   pg: /^bindings\/node\/_?postgresql[\w-]*\.ts$/,

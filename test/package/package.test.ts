@@ -31,6 +31,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
   "pillion/node": ["open", "serve"],
   "pillion/node/nats": ["pubsub"],
   "pillion/node/kafka": ["pubsub"],
+  "pillion/node/mqtt": ["pubsub"],
   "pillion/node/postgresql": ["state", "stateV1"],
   "pillion/node/redis": ["pubsub", "state"],
   "pillion/node/registry": ["registry"],

@@ -155,6 +155,7 @@ const publicTypes: Readonly<Record<string, readonly string[]>> = {
   "pillion/node": ["NodeServeOptions", "NodeServer"],
   "pillion/node/nats": [],
   "pillion/node/kafka": [],
+  "pillion/node/mqtt": [],
   "pillion/node/postgresql": [],
   "pillion/node/redis": [],
   "pillion/node/registry": ["ComponentFactory"],

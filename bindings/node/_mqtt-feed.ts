@@ -1,0 +1,82 @@
+import type { Clock } from "../../src/contracts/host.ts";
+import type { IncomingMessage, SubscribeRequest } from "../../src/contracts/pubsub.ts";
+import { filterOf } from "./_mqtt-topics.ts";
+
+/** A message in this process, from when it came until it is acknowledged. */
+export interface Entry {
+  readonly message: Omit<IncomingMessage, "attempt">;
+  attempt: number;
+  /** It was handled: the broker may forget it. */
+  done(): void;
+  /** Nobody here will handle it: the broker is to send it again. */
+  drop(): void;
+}
+
+/** One subscription: the messages that wait for its handlers, and those that are to come again. */
+export interface Feed {
+  readonly filter: string;
+  push(entry: Entry): void;
+  /** Messages that wait to be handled. */
+  readonly waiting: number;
+  /** Starts no further handler; resolves once those that run have ended. */
+  stop(): Promise<void>;
+}
+
+/** Handlers at a time where the subscription does not say: what mosquitto hands out before the first is acknowledged. */
+const CONCURRENCY = 20;
+/** Milliseconds before a message comes again whose handler asked for no other time. */
+const REDELIVERY_MS = 1000;
+
+export function createFeed(request: SubscribeRequest, clock: Clock, took: () => void): Feed {
+  const { concurrency = CONCURRENCY, deliver } = request;
+  const waiting: Entry[] = [];
+  const running = new Set<Promise<void>>();
+  const stopped = new AbortController();
+  return {
+    filter: filterOf(request.topic),
+    get waiting() {
+      return waiting.length;
+    },
+    push(entry) {
+      waiting.push(entry);
+      next();
+    },
+    async stop() {
+      stopped.abort();
+      for (const entry of waiting.splice(0)) entry.drop();
+      took();
+      await Promise.all(running);
+    },
+  };
+
+  function next(): void {
+    while (running.size < concurrency && !stopped.signal.aborted) {
+      const entry = waiting.shift();
+      if (!entry) return;
+      took();
+      const work = handle(entry).finally(() => {
+        running.delete(work);
+        next();
+      });
+      running.add(work);
+    }
+  }
+
+  async function handle(entry: Entry): Promise<void> {
+    const { message, attempt } = entry;
+    const outcome = await deliver({ ...message, attempt });
+    if (outcome.is === "done") {
+      entry.done();
+      return;
+    }
+    entry.attempt++;
+    // The broker would send it again only on a new connection.
+    clock.sleep(outcome.delay ?? REDELIVERY_MS, stopped.signal).then(
+      () => {
+        waiting.unshift(entry);
+        next();
+      },
+      () => entry.drop(),
+    );
+  }
+}

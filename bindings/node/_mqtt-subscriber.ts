@@ -1,0 +1,131 @@
+import type { Clock, Random } from "../../src/contracts/host.ts";
+import type { SubscribeRequest, Subscription } from "../../src/contracts/pubsub.ts";
+import { type Connection, createConnection, explain } from "./_mqtt-connection.ts";
+import { createFeed, type Entry, type Feed } from "./_mqtt-feed.ts";
+import { createInbox } from "./_mqtt-inbox.ts";
+import { config, type MqttSettings, type Plan } from "./_mqtt-settings.ts";
+import { filterOf, matches, problemOf } from "./_mqtt-topics.ts";
+
+export interface Subscriber {
+  readonly connection: Connection;
+  subscribe(request: SubscribeRequest, signal: AbortSignal | undefined): Promise<Subscription>;
+  close(): Promise<void>;
+}
+
+export interface SubscriberOptions {
+  readonly settings: MqttSettings;
+  readonly plan: Plan;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly component: string;
+}
+
+/** Messages that may wait for a handler; then nothing is read from the connection. */
+const MOST_WAITING = 1000;
+/** MQTT 5 ends a session with its connection otherwise; 3.1.1 keeps it without an end. */
+const FOR_EVER_S = 0xffff_ffff;
+
+export function createSubscriber(options: SubscriberOptions): Subscriber {
+  const { settings, plan, clock, random, component } = options;
+  const feeds = new Map<string, Feed>();
+  let blocked: (() => void)[] = [];
+  const inbox = createInbox({ random, receive, room });
+  const { cleanSession, shareGroup } = settings;
+  const connection = createConnection({
+    component,
+    options: {
+      ...plan.options,
+      clientId: plan.clientId,
+      clean: cleanSession,
+      ...(plan.options.protocolVersion === 5 && {
+        properties: {
+          receiveMaximum: MOST_WAITING,
+          ...(!cleanSession && { sessionExpiryInterval: FOR_EVER_S }),
+        },
+      }),
+    },
+    made: (client) => inbox.attach(client),
+  });
+  return { connection, subscribe, close };
+
+  async function subscribe(
+    request: SubscribeRequest,
+    signal: AbortSignal | undefined,
+  ): Promise<Subscription> {
+    const { topic } = request;
+    const problem = problemOf(filterOf(topic));
+    if (problem) throw config(component, `topic ${JSON.stringify(topic)} is no filter: ${problem}`);
+    if (feeds.has(topic)) {
+      throw config(component, `topic ${topic} has a subscription already: join the two`);
+    }
+    const feed = createFeed(request, clock, took);
+    feeds.set(topic, feed);
+    const name = nameAtBroker(topic);
+    try {
+      const client = await connection.ready({ signal, deadline: undefined });
+      await client.subscribeAsync(name, { qos: plan.qos });
+      // Something came for it before it was there: a new connection brings it again.
+      if (inbox.owed()) client.stream.destroy();
+    } catch (error) {
+      feeds.delete(topic);
+      if (feeds.size === 0) await connection.end();
+      throw explain(error, component);
+    }
+    const drop = cleanSession || name.startsWith("$share/") || isTruthy(request.metadata);
+    let stopping: Promise<void> | undefined;
+    return { stop: () => (stopping ??= leave(topic, feed, drop)) };
+  }
+
+  async function leave(topic: string, feed: Feed, drop: boolean): Promise<void> {
+    const { client } = connection;
+    if (drop && client?.connected) {
+      await client.unsubscribeAsync(nameAtBroker(topic)).catch(() => undefined);
+    }
+    await feed.stop();
+    feeds.delete(topic);
+    // The broker gives what waits to the next connection of this client id.
+    if (feeds.size === 0) await connection.end();
+  }
+
+  function nameAtBroker(topic: string): string {
+    return shareGroup && !topic.startsWith("$share/") ? `$share/${shareGroup}/${topic}` : topic;
+  }
+
+  /** An exact topic comes before every wildcard, and of those the one that was subscribed to first. */
+  function receive(entry: Entry): boolean {
+    const { topic } = entry.message;
+    const all = [...feeds.values()];
+    const feed =
+      all.find(({ filter }) => filter === topic) ??
+      all.find(({ filter }) => matches(filter, topic));
+    feed?.push(entry);
+    return feed !== undefined;
+  }
+
+  function isFull(): boolean {
+    let count = 0;
+    for (const { waiting } of feeds.values()) count += waiting;
+    return count >= MOST_WAITING;
+  }
+
+  function room(): Promise<void> {
+    return isFull() ? new Promise((resolve) => blocked.push(resolve)) : Promise.resolve();
+  }
+
+  function took(): void {
+    if (blocked.length === 0 || isFull()) return;
+    for (const resolve of blocked) resolve();
+    blocked = [];
+  }
+
+  async function close(): Promise<void> {
+    await Promise.all([...feeds.values()].map((feed) => feed.stop()));
+    feeds.clear();
+    await connection.end();
+  }
+}
+
+/** Dapr's `unsubscribeOnClose` of a subscription: the broker keeps nothing for it while it is away. */
+function isTruthy({ unsubscribeOnClose = "" }: Readonly<Record<string, string>>): boolean {
+  return /^(1|t|true|y|yes|on)$/i.test(unsubscribeOnClose.trim());
+}

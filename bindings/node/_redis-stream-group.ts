@@ -45,8 +45,8 @@ export interface Membership {
   readonly lease: number;
 }
 
-/** A consumer with nothing is taken away that was idle for so long. One that lives after all is made again by its next read. */
-const SWEEP_MS = 3_600_000;
+/** A consumer with nothing is taken away that was idle for so many leases. One that lives after all is made again by its next read. */
+const SWEPT_LEASES = 60;
 
 /** Until it is settled what becomes of a message, nobody's invocation is over. */
 export const background: Call = {
@@ -87,7 +87,7 @@ export function groupOf(topic: string, { link, group, consumer, lease }: Members
         idsOf(await client.xpending(topic, group, after ? `(${after}` : "-", "+", limit, consumer)),
       ),
     leave: async () => void (await script("leave", [group, String(lease)])),
-    sweep: async () => void (await script("sweep", [String(SWEEP_MS)])),
+    sweep: async () => void (await script("sweep", [String(lease * SWEPT_LEASES)])),
   };
 
   /** As a read: what was done once and is done again, because the answer got lost, is the same. */

@@ -14,6 +14,7 @@ import { type Goal, met, type Row } from "./measure.ts";
 import { nats } from "./nats.ts";
 import { postgresql } from "./postgresql.ts";
 import { redis } from "./redis.ts";
+import { redisStream } from "./redis-stream.ts";
 import { sidecar } from "./sidecar.ts";
 import { sqlite } from "./sqlite.ts";
 import { startup } from "./startup.ts";
@@ -27,6 +28,7 @@ const suites = {
   sqlite,
   redis,
   nats,
+  redisStream,
   postgresql,
   dynamodb,
   workers,

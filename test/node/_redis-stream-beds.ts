@@ -1,7 +1,10 @@
+import type { Redis } from "ioredis";
+import { vi } from "vitest";
 import { pubsub } from "../../bindings/node/redis.ts";
-import type { PubSub } from "../../src/contracts/pubsub.ts";
+import type { IncomingMessage, Outcome, PubSub } from "../../src/contracts/pubsub.ts";
 import { processHost } from "../../targets/_process/host.ts";
 import type { MakePubSub } from "../conformance/pubsub.ts";
+import { callOf } from "./_redis-beds.ts";
 
 export type StreamOptions = Parameters<typeof pubsub>[0];
 
@@ -17,3 +20,40 @@ export function laterStreams(options: () => StreamOptions): MakePubSub {
 export function streamsOn(options: StreamOptions, consumerID = "shop"): PubSub {
   return pubsub({ consumerID, ...options }).open(processHost("node"), "broker");
 }
+
+/** A topic that no other test uses. */
+export function newTopic(): string {
+  return `t-${crypto.randomUUID()}`;
+}
+
+/** Subscribes; `seen` is what was delivered. Answers `done` where nothing else is given. */
+export async function consume(
+  broker: PubSub,
+  topic: string,
+  answer: (message: IncomingMessage) => Outcome | Promise<Outcome> = () => ({ is: "done" }),
+  concurrency?: number,
+) {
+  const seen: IncomingMessage[] = [];
+  const subscription = await broker.subscribe?.(
+    {
+      topic,
+      metadata: {},
+      concurrency,
+      async deliver(message) {
+        seen.push(message);
+        return answer(message);
+      },
+    },
+    callOf(),
+  );
+  return { seen, stop: async () => subscription?.stop() };
+}
+
+/** How many messages of the group were delivered and not acknowledged. */
+export async function pending(raw: Redis, topic: string, group = "shop"): Promise<number> {
+  return ((await raw.xpending(topic, group)) as [number])[0];
+}
+
+/** Polls; throws the last failure. */
+export const settled = (check: () => unknown, timeout = 15_000) =>
+  vi.waitFor(check, { timeout, interval: 10 });

@@ -1,11 +1,11 @@
+import { isUtf8 } from "node:buffer";
 import type { IncomingMessage, OutgoingMessage } from "../../src/contracts/pubsub.ts";
 import type { Entry } from "./_redis-stream-group.ts";
 
 /** The fields of a message as Dapr writes them: `metadata` is there only if there is some. */
 export function toFields({ data, metadata }: OutgoingMessage): (string | Buffer)[] {
   const fields = ["data", typeof data === "string" ? data : Buffer.from(data)];
-  const text = JSON.stringify(metadata);
-  if (text !== "{}") fields.push("metadata", text);
+  for (const _ in metadata) return [...fields, "metadata", JSON.stringify(metadata)];
   return fields;
 }
 
@@ -18,7 +18,6 @@ export function toMessage(topic: string, { id, attempt, fields }: Entry): Incomi
     if (name === "data") data = value;
     else if (name === "metadata") metadata = metadataOf(String(value));
   }
-  const { isUtf8 } = process.getBuiltinModule("node:buffer");
   return { id, topic, data: isUtf8(data) ? data.toString() : data, metadata, attempt };
 }
 

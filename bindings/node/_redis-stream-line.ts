@@ -29,11 +29,6 @@ export interface LineOptions {
   freed(): void;
 }
 
-/** A message in hand. `again`: it was delivered before, here or elsewhere. */
-interface Job {
-  readonly again: boolean;
-}
-
 /** Read, and not yet handled. `since`: when it was read, by the process's own clock. */
 interface Waiting extends Entry {
   readonly since: number;
@@ -42,15 +37,18 @@ interface Waiting extends Entry {
 export function createLine({ deliver }: SubscribeRequest, options: LineOptions): Line {
   const { group, lease, concurrency, redeliverInterval, freed } = options;
   const { topic } = group;
-  const running = new Map<string, Job>();
+  const running = new Set<string>();
+  /** Those of them that were delivered before, here or elsewhere. */
+  let again = 0;
   /** Asked of the server; each has its place among those that are handled. */
   const taking = new Set<string>();
-  const tasks = new Set<Promise<void>>();
   /** Read when there was room for it, which a retry has taken since. Never more than `concurrency`. */
   const queue: Waiting[] = [];
   const acks = createAcks(group, freed);
   const retries = createRetries({ group, lease, redeliverInterval, isKnown, ready: pump });
   let halted = false;
+  let tasks = 0;
+  let quiet = (): void => undefined;
 
   return {
     topic,
@@ -59,13 +57,9 @@ export function createLine({ deliver }: SubscribeRequest, options: LineOptions):
       const free = concurrency - busy() - queue.length;
       if (free > 0) return free;
       // Retries alone would keep new messages out: one is read ahead, and gets what is free next.
-      return queue.length === 0 && retriesOnly() ? 1 : 0;
+      return queue.length === 0 && again + taking.size >= concurrency ? 1 : 0;
     },
-    accept(entries) {
-      const since = performance.now();
-      for (const entry of entries) queue.push({ ...entry, since });
-      pump();
-    },
+    accept,
     begin: () => retries.begin(),
     recover: async () => {
       await group.ensure();
@@ -76,7 +70,7 @@ export function createLine({ deliver }: SubscribeRequest, options: LineOptions):
       retries.stop();
     },
     async finish() {
-      while (tasks.size > 0) await Promise.all(tasks);
+      while (tasks > 0) await new Promise<void>((resolve) => (quiet = resolve));
       const unread = queue.splice(0).map(({ id }) => id);
       // Where the server is away, others find what this process had once the lease is over.
       if (!(await acks.end())) return;
@@ -89,6 +83,13 @@ export function createLine({ deliver }: SubscribeRequest, options: LineOptions):
     },
   };
 
+  /** What comes while it is being stopped is left to others with the rest. */
+  function accept(entries: readonly Entry[]): void {
+    const since = performance.now();
+    for (const entry of entries) queue.push({ ...entry, since });
+    pump();
+  }
+
   function busy(): number {
     return running.size + taking.size;
   }
@@ -98,24 +99,19 @@ export function createLine({ deliver }: SubscribeRequest, options: LineOptions):
     return inHand || queue.some((entry) => entry.id === id);
   }
 
-  function retriesOnly(): boolean {
-    const again = [...running.values()].filter((job) => job.again).length;
-    return again + taking.size >= concurrency;
-  }
-
   function pump(): void {
     while (!halted && busy() < concurrency) {
       const entry = queue.shift();
       if (!entry) break;
-      running.set(entry.id, { again: false });
-      track(handleIfOurs(entry));
+      running.add(entry.id);
+      const fresh = performance.now() - entry.since < lease / 10;
+      track(fresh ? handle(entry, 0) : handleIfOurs(entry));
     }
     const free = concurrency - busy();
-    if (!halted && free > 0 && taking.size === 0) take(retries.next(free));
+    if (!halted && free > 0 && taking.size === 0 && retries.due()) take(retries.next(free));
   }
 
   function take(ids: readonly string[]): void {
-    if (ids.length === 0) return;
     for (const id of ids) taking.add(id);
     const taken = group.take(ids).catch(() => {
       retries.postpone(ids, RETRY_MS);
@@ -125,11 +121,14 @@ export function createLine({ deliver }: SubscribeRequest, options: LineOptions):
 
     function begin(entries: readonly Entry[]): void {
       taking.clear();
-      // What came while it was being stopped is left to others with the rest.
-      if (halted) return;
+      if (halted) {
+        accept(entries);
+        return;
+      }
       for (const entry of entries) {
-        running.set(entry.id, { again: true });
-        track(handle(entry));
+        running.add(entry.id);
+        again++;
+        track(handle(entry, 1));
       }
       pump();
       freed();
@@ -138,31 +137,34 @@ export function createLine({ deliver }: SubscribeRequest, options: LineOptions):
 
   /** The lease runs while a message waits: one that waited long gets a new one, unless another has it by now. */
   async function handleIfOurs(entry: Waiting): Promise<void> {
-    const { id, since } = entry;
-    const fresh = performance.now() - since < lease / 10;
+    const { id } = entry;
     // Without an answer it is left: if it still is ours, the next look finds it.
-    const ours = fresh || (await group.keep([id]).catch((): string[] => [])).includes(id);
-    if (ours) return handle(entry);
-    free(id);
+    const kept = await group.keep([id]).catch((): string[] => []);
+    if (kept.includes(id)) return handle(entry, 0);
+    free(id, 0);
   }
 
-  async function handle(entry: Entry): Promise<void> {
+  async function handle(entry: Entry, repeat: 0 | 1): Promise<void> {
     const { id } = entry;
     const outcome = await deliver(toMessage(topic, entry));
     if (outcome.is === "done") acks.add(id);
     else if (!halted) retries.add(id, outcome.delay ?? redeliverInterval);
-    free(id);
+    free(id, repeat);
   }
 
-  function free(id: string): void {
+  function free(id: string, repeat: 0 | 1): void {
     running.delete(id);
+    again -= repeat;
     pump();
     freed();
   }
 
+  /** Work that is waited for in the end; none of it rejects. */
   function track(work: Promise<void>): void {
-    const tracked = work.finally(() => tasks.delete(tracked));
-    tasks.add(tracked);
+    tasks++;
+    void work.then(() => {
+      if (--tasks === 0) quiet();
+    });
   }
 }
 

@@ -8,6 +8,8 @@ export interface Retries {
   add(id: string, delay: number): void;
   /** Those that could not be had. */
   postpone(ids: readonly string[], delay: number): void;
+  /** Whether any is due. */
+  due(): boolean;
   /** Up to `count` that are due. They are forgotten here. */
   next(count: number): string[];
   /** Finds those that this consumer has without knowing it: the answer that brought them was lost. */
@@ -53,6 +55,7 @@ export function createRetries(options: RetriesOptions): Retries {
     postpone(ids, delay) {
       for (const id of ids) hold(id, delay);
     },
+    due: () => due.size > 0,
     next(count) {
       const ids: string[] = [];
       for (const id of due) {

@@ -45,7 +45,7 @@ export function redisStreams(
     init: (call) => ordinary.run(call, "read", (redis) => verify(redis, name)),
 
     async publish(topic, message, call) {
-      const words = [...trim(), "*", ...toFields(message)] as const;
+      const words = [...trim(), "*", ...toFields(message)];
       await ordinary.run(call, "write", (redis) => redis.xadd(topic, ...words));
     },
 

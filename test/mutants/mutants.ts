@@ -7,6 +7,7 @@ import { nats } from "./nats.ts";
 import { postgresql } from "./postgresql.ts";
 import { pubsub } from "./pubsub.ts";
 import { redis } from "./redis.ts";
+import { redisStream } from "./redis-stream.ts";
 import { resources } from "./resources.ts";
 import { sidecar } from "./sidecar.ts";
 import { upstash } from "./upstash.ts";
@@ -332,6 +333,7 @@ export const mutants: readonly Mutant[] = [
   ...pubsub,
   ...nats,
   ...redis,
+  ...redisStream,
   ...postgresql,
   ...d1,
   ...kv,

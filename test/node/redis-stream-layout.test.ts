@@ -151,6 +151,41 @@ for (const kind of ["redis", "valkey"] as const) {
       await settled(() => expect(control.seen).toHaveLength(1), 1400);
     });
 
+    test("what an ended process left is taken over once, however many look for it", async () => {
+      const topic = newTopic();
+      await server.raw.xgroup("CREATE", topic, "shop", "0", "MKSTREAM");
+      const pipeline = server.raw.pipeline();
+      for (let n = 0; n < 90; n++) pipeline.xadd(topic, "*", "data", String(n));
+      await pipeline.exec();
+      await asDapr(topic);
+      await sleep(2200);
+      const options = { processingTimeout: 2000, redeliverInterval: 60_000, concurrency: 90 };
+      const brokers = Array.from({ length: 6 }, () => open(options));
+      const lines = await Promise.all(brokers.map((broker) => consume(broker, topic)));
+      const seen = () => lines.flatMap((line) => line.seen);
+      await settled(async () => expect(await pending(server.raw, topic)).toBe(0));
+      expect(seen()).toHaveLength(90);
+      expect(new Set(seen().map(({ data }) => data)).size).toBe(90);
+    });
+
+    test("messages that fail again and again keep no new one out", async () => {
+      const broker = open();
+      const topic = newTopic();
+      const poison = Array.from({ length: 20 }, () => message("poison"));
+      await broker.publishBulk?.(topic, poison, callOf());
+      const { seen, stop } = await consume(
+        broker,
+        topic,
+        ({ data }) => (data === "poison" ? { is: "retry", delay: 0 } : { is: "done" }),
+        1,
+      );
+      await settled(() => expect(seen.length).toBeGreaterThan(40));
+      await broker.publish(topic, message("new"), callOf());
+      await settled(() => expect(seen.some(({ data }) => data === "new")).toBe(true));
+      await stop();
+      expect(await pending(server.raw, topic)).toBe(20);
+    });
+
     test("a pending message that was deleted is acknowledged, and the others come", async () => {
       const topic = newTopic();
       const { raw } = server;

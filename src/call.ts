@@ -16,16 +16,16 @@ export function traceFrom(header: (name: string) => string | null | undefined): 
 }
 
 /**
- * The call of an HTTP request, read from it only when somebody asks. A class, because a literal with getters
- * takes ten times as long to make, and one is made for every request.
+ * The call of an HTTP request, read from it only when somebody asks, or of what began without one. A class, because a
+ * literal with getters takes ten times as long to make, and one is made for every request.
  */
 export class RequestCall implements Call {
   readonly deadline = undefined;
   readonly waitUntil: Call["waitUntil"];
-  readonly #request: Request;
+  readonly #request: Request | undefined;
   #outlives = false;
 
-  constructor(request: Request, keepAlive: Call["waitUntil"]) {
+  constructor(request: Request | undefined, keepAlive: Call["waitUntil"]) {
     this.#request = request;
     this.waitUntil = (work) => {
       this.#outlives = true;
@@ -35,11 +35,11 @@ export class RequestCall implements Call {
 
   /** Work given to `waitUntil` is not to fail because the client left: from then on nothing follows it. */
   get signal(): AbortSignal | undefined {
-    return this.#outlives ? undefined : this.#request.signal;
+    return this.#outlives ? undefined : this.#request?.signal;
   }
 
   get trace(): Trace {
-    return traceFrom((name) => this.#request.headers.get(name));
+    return traceFrom((name) => this.#request?.headers.get(name));
   }
 }
 

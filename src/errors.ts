@@ -1,25 +1,24 @@
 import type { PubSubErrorCode } from "./blocks/pubsub/errors.ts";
 
 /**
- * What went wrong in a component, which knows its service but not the API call it was serving.
- * `retry` says whether the same call may succeed later; `status` is the HTTP status a block answers
- * with unless its error code decides otherwise.
+ * What went wrong in a component, which knows its service but not the API call it was serving: the HTTP status that a
+ * block answers with unless its error code decides otherwise.
  */
 export const kinds = {
   /** Someone else wrote first. */
-  "etag-mismatch": { retry: false, status: 409 },
+  "etag-mismatch": 409,
   /** Not an ETag that this store could have made. */
-  "etag-invalid": { retry: false, status: 400 },
+  "etag-invalid": 400,
   /** The key, value or request is not one that the service takes; nothing was changed. */
-  invalid: { retry: false, status: 400 },
+  invalid: 400,
   /** What is stored is not what a state store writes, or not what the schema says. */
-  corrupt: { retry: false, status: 500 },
+  corrupt: 500,
   /** The component lacks the feature. */
-  unsupported: { retry: false, status: 500 },
-  /** The service refused, timed out, throttled or could not be reached. */
-  unavailable: { retry: true, status: 500 },
+  unsupported: 500,
+  /** The service refused, timed out, throttled or could not be reached: the same call may succeed later. */
+  unavailable: 500,
   /** A setting, or something that the platform should provide, is missing or cannot work. */
-  config: { retry: false, status: 500 },
+  config: 500,
 } as const;
 
 export type ErrorKind = keyof typeof kinds;
@@ -108,7 +107,7 @@ export class ApiError extends Error {
 
   /** Whether the same call may succeed if it is made again later. */
   get retry(): boolean {
-    return this.kind !== undefined && kinds[this.kind].retry;
+    return this.kind === "unavailable";
   }
 
   /** The error as Dapr's HTTP API would answer it. */
@@ -127,6 +126,11 @@ export class ApiError extends Error {
 /** The error for a set-up that cannot work, with what to change. */
 export function configurationError(message: string, options?: ErrorOptions): ApiError {
   return new ApiError("ERR_CONFIGURATION", message, { ...options, kind: "config" });
+}
+
+/** The error for a request that no component could serve. */
+export function malformed(message: string): ApiError {
+  return new ApiError("ERR_MALFORMED_REQUEST", message, { kind: "invalid" });
 }
 
 export function messageOf(error: unknown): string {

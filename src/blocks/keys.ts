@@ -1,4 +1,4 @@
-import { ApiError } from "../errors.ts";
+import { malformed } from "../errors.ts";
 
 const SEPARATOR = "||";
 /** What UTF-8 cannot hold, and what ends text in SQL functions: stores would take two such keys for one. */
@@ -33,24 +33,8 @@ export function prefixOf(
 /** Throws `ERR_MALFORMED_REQUEST` for a key that would be another key once its prefix is before it. */
 export function checkKey(key: string, what = "key"): void {
   if (typeof key !== "string" || key === "") {
-    throw new ApiError(
-      "ERR_MALFORMED_REQUEST",
-      `input ${what} must be a string that is not empty`,
-      { kind: "invalid" },
-    );
+    throw malformed(`input ${what} must be a string that is not empty`);
   }
-  if (UNPORTABLE.test(key)) {
-    throw new ApiError(
-      "ERR_MALFORMED_REQUEST",
-      `input ${what} holds a NUL or half a surrogate pair`,
-      {
-        kind: "invalid",
-      },
-    );
-  }
-  if (key.includes(SEPARATOR)) {
-    throw new ApiError("ERR_MALFORMED_REQUEST", `input ${what} '${key}' can't contain '||'`, {
-      kind: "invalid",
-    });
-  }
+  if (UNPORTABLE.test(key)) throw malformed(`input ${what} holds a NUL or half a surrogate pair`);
+  if (key.includes(SEPARATOR)) throw malformed(`input ${what} '${key}' can't contain '||'`);
 }

@@ -27,7 +27,5 @@ export function callOf(
   request: Request | undefined,
   onEvent: Listener | undefined,
 ): Call {
-  const waitUntil = (work: Promise<unknown>) => context.waitUntil(watch(work, onEvent));
-  if (request) return new RequestCall(request, waitUntil);
-  return { signal: undefined, trace: {}, deadline: undefined, waitUntil };
+  return new RequestCall(request, (work) => context.waitUntil(watch(work, onEvent)));
 }

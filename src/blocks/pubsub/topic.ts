@@ -1,4 +1,4 @@
-import { ApiError } from "../../errors.ts";
+import { malformed } from "../../errors.ts";
 import { type InferInput, type InferOutput, type StandardSchema, validate } from "../schema.ts";
 import type { Publisher, TopicPublisher } from "./api.ts";
 
@@ -36,9 +36,5 @@ export function topic<S extends StandardSchema>(
 async function checked(schema: StandardSchema, topic: string, data: unknown): Promise<void> {
   const result = await validate(schema, data);
   if (!("problem" in result)) return;
-  throw new ApiError(
-    "ERR_MALFORMED_REQUEST",
-    `the data for topic ${topic} does not fit its schema: ${result.problem}`,
-    { kind: "invalid" },
-  );
+  throw malformed(`the data for topic ${topic} does not fit its schema: ${result.problem}`);
 }

@@ -20,7 +20,7 @@ export function toStateError(
   const [code, doing] = failures[operation];
   const text = `${doing.replace("{key}", () => key ?? "")} state store ${store}`;
   // Dapr answers every failure of a transaction with 500, a lost race included.
-  const status = kind && operation !== "transaction" ? kinds[kind].status : undefined;
+  const status = kind && operation !== "transaction" ? kinds[kind] : undefined;
   return new ApiError(code, `${text}: ${explain(kind, messageOf(cause))}`, { cause, kind, status });
 }
 

@@ -1,5 +1,5 @@
 import type { SetOptions } from "../../contracts/state.ts";
-import { ApiError, ComponentError } from "../../errors.ts";
+import { ComponentError, malformed } from "../../errors.ts";
 import type { BulkOptions, Consistency, GetOptions, WriteOptions } from "./api.ts";
 import { need, type OpenedState } from "./handle.ts";
 
@@ -61,8 +61,4 @@ export function parallelismOf({ parallelism = DEFAULT_PARALLELISM }: BulkOptions
 export function pageSizeOf(limit = DEFAULT_PAGE): number {
   if (Number.isInteger(limit) && limit > 0 && limit <= MAX_PAGE) return limit;
   throw malformed(`limit must be a whole number from 1 to ${MAX_PAGE}, not ${limit}`);
-}
-
-export function malformed(message: string): ApiError {
-  return new ApiError("ERR_MALFORMED_REQUEST", message, { kind: "invalid" });
 }

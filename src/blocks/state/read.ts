@@ -1,10 +1,11 @@
 import type { ReadOptions, StoredItem } from "../../contracts/state.ts";
+import { malformed } from "../../errors.ts";
 import { checkKey } from "../keys.ts";
 import { parallel } from "../parallel.ts";
 import type { BulkItem, BulkOptions, GetOptions, Item, ListOptions } from "./api.ts";
 import { toStateError } from "./errors.ts";
 import { type Handle, need, perform, storedKey, toItem } from "./handle.ts";
-import { consistencyOf, malformed, pageSizeOf, parallelismOf } from "./options.ts";
+import { consistencyOf, pageSizeOf, parallelismOf } from "./options.ts";
 
 export function getItem<T>(
   handle: Handle,

@@ -1,5 +1,5 @@
 import type { StateOperation } from "../../contracts/state.ts";
-import { malformed } from "./options.ts";
+import { malformed } from "../../errors.ts";
 
 /**
  * One operation per key with the effect of all in turn: services such as DynamoDB refuse two on one item.

@@ -1,9 +1,9 @@
 import type { Random } from "../../contracts/host.ts";
 import type { Precondition, SetOptions } from "../../contracts/state.ts";
-import { ApiError } from "../../errors.ts";
+import { ApiError, malformed } from "../../errors.ts";
 import type { Item, UpdateOptions } from "./api.ts";
 import { type Handle, need } from "./handle.ts";
-import { malformed, writeOptions } from "./options.ts";
+import { writeOptions } from "./options.ts";
 import { getItem } from "./read.ts";
 import { setChecked } from "./write.ts";
 

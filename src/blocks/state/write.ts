@@ -1,12 +1,12 @@
 import type { SetOptions, StateOperation } from "../../contracts/state.ts";
-import { ApiError, ComponentError, type KeyFailure, kinds } from "../../errors.ts";
+import { ApiError, ComponentError, type KeyFailure, kinds, malformed } from "../../errors.ts";
 import { parallel } from "../parallel.ts";
 import { validate } from "../schema.ts";
 import type { BulkOptions, Operation, WriteOptions } from "./api.ts";
 import { encodeValue } from "./codec.ts";
 import { toStateError } from "./errors.ts";
 import { type Handle, need, perform, storedKey } from "./handle.ts";
-import { malformed, matching, parallelismOf, writeOptions } from "./options.ts";
+import { matching, parallelismOf, writeOptions } from "./options.ts";
 import { mergeOperations } from "./transaction.ts";
 
 export function set(handle: Handle, key: string, value: unknown, options?: WriteOptions) {
@@ -136,7 +136,7 @@ function joined(failures: readonly KeyFailure[], total: number): ApiError {
   const texts = failures.map(({ error }) => error.message).join("; ");
   return new ApiError(code, `${failures.length} of ${total} keys failed: ${texts}`, {
     kind: agreed,
-    status: agreed && kinds[agreed].status,
+    status: agreed && kinds[agreed],
     failures,
   });
 }

@@ -53,7 +53,7 @@ export type PillionEvent =
   | { readonly type: "outbox.failed"; readonly component: string; readonly error: unknown }
   /** Work given to `waitUntil` rejected. */
   | { readonly type: "waituntil.failed"; readonly error: unknown }
-  /** The app threw where nobody could be told but the caller's status. */
+  /** The app threw where nobody could be told but the caller's status, or a batch of messages was given back whole. */
   | { readonly type: "handler.failed"; readonly error: unknown };
 
 /**

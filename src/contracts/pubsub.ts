@@ -103,6 +103,9 @@ export interface PubSub {
   /** Milliseconds after which the broker delivers a message again that was not acknowledged. Core gives handlers no longer. */
   readonly processingTimeout?: number | undefined;
 
+  /** The most deliveries after the first one, where the broker gives up a message by itself then. Core refuses subscriptions with more. */
+  readonly maxRetries?: number | undefined;
+
   /**
    * For a process that pulls. Subscribers with the same `consumerID` share the messages, others get each their own.
    * MUST resolve only once a message published from then on will be delivered, and reject when the broker cannot be had at

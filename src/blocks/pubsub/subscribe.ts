@@ -2,6 +2,7 @@ import type { Find } from "../../blocks.ts";
 import { configurationError } from "../../errors.ts";
 import type { StandardSchema } from "../schema.ts";
 import type { Handler, Routes, SubscribeOptions } from "./api.ts";
+import { push } from "./push.ts";
 import { receive } from "./receive.ts";
 import type { Topic } from "./topic.ts";
 
@@ -15,6 +16,8 @@ export interface TopicSubscription {
   readonly schema: StandardSchema | undefined;
   /** Handles what a platform brings. Subscriptions bring it, so that an app without any has none of its code. */
   readonly receive: typeof receive;
+  /** The same for a platform that is to get no error: checks at once, and then handles batch after batch. */
+  readonly push: typeof push;
 }
 
 /** The most deliveries after the first one that Cloudflare Queues, the strictest of the platforms, makes. */
@@ -63,7 +66,7 @@ function make(
   }
   const routes = routesOf(handler, what);
   checkOptions(topic, options, what);
-  return { pubsub, topic, routes, options, schema, receive };
+  return { pubsub, topic, routes, options, schema, receive, push };
 }
 
 /** Throws `ERR_CONFIGURATION` for a topic that an app subscribes to twice. */

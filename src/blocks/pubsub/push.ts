@@ -1,0 +1,50 @@
+import type { Call } from "../../contracts/host.ts";
+import { configurationError } from "../../errors.ts";
+import type { Runtime } from "../../runtime.ts";
+import { receive } from "./receive.ts";
+import { checkSubscription } from "./scopes.ts";
+import { checkSubscriptions, guardedBy, type TopicSubscription } from "./subscribe.ts";
+
+/**
+ * Consumes what a platform brings, batch after batch. Throws `ERR_CONFIGURATION` for a subscription to which it cannot
+ * bring anything. What this returns never rejects: a batch that nothing in the app is for, or that could not be
+ * settled, is told to the listener as `handler.failed`, and `giveBack` is called.
+ */
+export function push(
+  runtime: Runtime,
+  subscriptions: readonly TopicSubscription[],
+): (batch: unknown, call: Call, giveBack: () => void) => Promise<void> {
+  checkSubscriptions(runtime.options.id, subscriptions);
+  for (const subscription of subscriptions) check(runtime, subscription);
+  return async (batch, call, giveBack) => {
+    try {
+      if (await receive(runtime, subscriptions, batch, call)) return;
+      const { queue } = batch as { readonly queue?: unknown };
+      throw configurationError(
+        `app ${runtime.options.id} has no subscription for queue ${queue}: subscribe to its topic, or say by the component's settings which one it belongs to`,
+      );
+    } catch (error) {
+      runtime.onEvent?.({ type: "handler.failed", error });
+      giveBack();
+    }
+  };
+}
+
+function check(runtime: Runtime, subscription: TopicSubscription): void {
+  const { pubsub, topic, options } = subscription;
+  const opened = runtime.find("pubsub", pubsub);
+  const { instance, component } = opened;
+  checkSubscription(opened, subscription);
+  guardedBy(subscription, runtime.find);
+  const what = `cannot subscribe to topic ${topic} of ${pubsub}`;
+  if (!instance.accept) {
+    throw configurationError(`${what}: no platform brings messages of ${component.type}`);
+  }
+  const { maxRetries: least = 0 } = options;
+  const { maxRetries: most = least } = instance;
+  if (least > most) {
+    throw configurationError(
+      `${what} with maxRetries ${least}: the component's own maxRetries is ${most}, after which the broker gives a message up. Raise it there and in what it describes`,
+    );
+  }
+}

@@ -1,5 +1,5 @@
 export { PillionObject } from "./object.ts";
-export { open, serve, type WorkerHandlers } from "./serve.ts";
+export { open, type QueueBatch, serve, type WorkerHandlers } from "./serve.ts";
 export {
   type BareHandler,
   type WithPillionOptions,

@@ -1,7 +1,6 @@
 import * as durableObjects from "../../bindings/cloudflare/durable-objects.ts";
 import { type App, fetchOf } from "../../src/app.ts";
 import { attach } from "../../src/attach.ts";
-import { notBuilt } from "../../src/blocks.ts";
 import { answer } from "../../src/failure.ts";
 import type { Runtime } from "../../src/runtime.ts";
 import type { ServeOptions } from "../../src/serve.ts";
@@ -13,21 +12,35 @@ const defaults = { statestore: () => durableObjects.state({}) };
 /** What a Worker's main module exports as default. */
 export interface WorkerHandlers {
   fetch(request: Request, env: unknown, context: ExecutionContext): Promise<Response>;
+  /** Consumes the queues of the app's subscriptions, if it has any. Never rejects: messages are acknowledged or asked for again one by one. */
+  queue?(batch: QueueBatch, env: unknown, context: ExecutionContext): Promise<void>;
+}
+
+/** The part of Workers' message batch that is used here; the component uses the rest. */
+export interface QueueBatch {
+  readonly queue: string;
+  retryAll(): void;
 }
 
 /**
- * The handlers of a Worker. Throws `ERR_CONFIGURATION`, while the module loads, for an app without `fetch`
- * and for components that cannot work, and `ERR_BLOCK_NOT_BUILT` for one with subscriptions, so that a bad deployment is refused and not served.
+ * The handlers of a Worker. Throws `ERR_CONFIGURATION`, while the module loads, for an app without `fetch` and for
+ * components and subscriptions that cannot work, so that a bad deployment is refused and not served.
  */
 export function serve(app: App, options: ServeOptions = {}): WorkerHandlers {
-  if (app.subscriptions) throw notBuilt("pubsub");
+  const { subscriptions = [] } = app;
   const fetch = fetchOf(app);
   const runtime = workerRuntime(app.id, options, defaults);
+  const { onEvent } = runtime;
+  const consume = subscriptions[0]?.push(runtime, subscriptions);
   return {
     fetch(request, env, context) {
-      attach(context, () => runtime.blocksFor(callOf(context, request, runtime.onEvent)));
-      return answer(fetch, runtime.onEvent, request, env, context);
+      attach(context, () => runtime.blocksFor(callOf(context, request, onEvent)));
+      return answer(fetch, onEvent, request, env, context);
     },
+    ...(consume && {
+      queue: (batch, _env, context) =>
+        consume(batch, callOf(context, undefined, onEvent), () => batch.retryAll()),
+    }),
   };
 }
 

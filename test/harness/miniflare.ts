@@ -12,8 +12,22 @@ export interface MiniflareOptions {
   /** Worker bindings of every Worker, each by its name: what they stand for is shared. */
   readonly d1?: readonly string[];
   readonly kv?: readonly string[];
+  /** Queues by name, each bound for sending to every Worker. */
+  readonly queues?: Readonly<Record<string, QueueOptions>>;
   /** Text for every Worker's `env`. */
   readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface QueueOptions {
+  /** Binding; default: the name in upper case with `_` for `-`. */
+  readonly binding?: string;
+  /** The Worker that consumes it. */
+  readonly consumer?: string;
+  readonly maxBatchSize?: number;
+  /** Seconds. */
+  readonly maxBatchTimeout?: number;
+  readonly maxRetries?: number;
+  readonly deadLetterQueue?: string;
 }
 
 export interface RunningMiniflare {
@@ -22,9 +36,9 @@ export interface RunningMiniflare {
   stop(): Promise<void>;
 }
 
-/** Workers in workerd with the services that Miniflare imitates there: D1 and KV. */
+/** Workers in workerd with the services that Miniflare imitates there: D1, KV and Queues. */
 export async function startMiniflare(options: MiniflareOptions): Promise<RunningMiniflare> {
-  const { workers, folder, minify, d1 = [], kv = [], env = {} } = options;
+  const { workers, folder, minify, d1 = [], kv = [], queues = {}, env = {} } = options;
   const names = Object.keys(workers);
   const bundled = await Promise.all(
     Object.entries(workers).map(async ([name, entry]) => {
@@ -36,6 +50,8 @@ export async function startMiniflare(options: MiniflareOptions): Promise<Running
         modules: [{ type: "ESModule" as const, path, contents: readFileSync(path, "utf8") }],
         d1Databases: Object.fromEntries(d1.map((id) => [id, id])),
         kvNamespaces: Object.fromEntries(kv.map((id) => [id, id])),
+        queueProducers: producersOf(queues),
+        queueConsumers: consumersOf(queues, name),
         bindings: { ...env },
         unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
       };
@@ -49,4 +65,22 @@ export async function startMiniflare(options: MiniflareOptions): Promise<Running
     ),
     stop: () => miniflare.dispose(),
   };
+}
+
+type Queues = Readonly<Record<string, QueueOptions>>;
+
+function producersOf(queues: Queues): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(queues).map(([queue, { binding }]) => [
+      binding ?? queue.toUpperCase().replaceAll("-", "_"),
+      queue,
+    ]),
+  );
+}
+
+function consumersOf(queues: Queues, worker: string): Record<string, object> {
+  const own = Object.entries(queues).filter(([, { consumer }]) => consumer === worker);
+  return Object.fromEntries(
+    own.map(([queue, { binding: _, consumer: __, ...options }]) => [queue, options]),
+  );
 }

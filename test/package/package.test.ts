@@ -16,6 +16,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
   "pillion/cloudflare/d1": ["state"],
   "pillion/cloudflare/durable-objects": ["state"],
   "pillion/cloudflare/kv": ["state"],
+  "pillion/cloudflare/queues": ["pubsub"],
   "pillion/conformance": ["pubSubCases", "stateCases"],
   "pillion/contracts/component": [],
   "pillion/contracts/host": [],

@@ -73,6 +73,7 @@ const publicTypes: Readonly<Record<string, readonly string[]>> = {
   "pillion/cloudflare/d1": [],
   "pillion/cloudflare/durable-objects": [],
   "pillion/cloudflare/kv": [],
+  "pillion/cloudflare/queues": [],
   "pillion/conformance": [
     "PubSubBed",
     "PubSubCase",
@@ -164,7 +165,13 @@ const publicTypes: Readonly<Record<string, readonly string[]>> = {
   "pillion/resources": ["ResourceOptions"],
   "pillion/testing": ["VirtualClock"],
   "pillion/upstash": [],
-  "pillion/workers": ["BareHandler", "WithPillionOptions", "WorkerHandlers", "Wrapped"],
+  "pillion/workers": [
+    "BareHandler",
+    "QueueBatch",
+    "WithPillionOptions",
+    "WorkerHandlers",
+    "Wrapped",
+  ],
 };
 
 let latest: Consumer;

@@ -46,7 +46,9 @@ export function scopeOf(
   function url(region: string): URL {
     const endpoint =
       settings.endpoint ||
-      variable(`AWS_ENDPOINT_URL_${service.toUpperCase()}`) ||
+      variable(
+        `AWS_ENDPOINT_URL_${service === "events" ? "EVENTBRIDGE" : service.toUpperCase()}`,
+      ) ||
       variable("AWS_ENDPOINT_URL");
     if (endpoint) {
       if (URL.canParse(endpoint) && /^https?:/i.test(endpoint)) return new URL(endpoint);

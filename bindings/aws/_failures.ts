@@ -1,63 +1,26 @@
-import { ComponentError } from "../../src/errors.ts";
-import { isTransient, ServiceFailure } from "./_service.ts";
+import { fault, faultOf, said } from "./_fault.ts";
+import { ServiceFailure } from "./_service.ts";
 import type { Table } from "./_table.ts";
 
 /** The component's finding for anything that a transport throws but a condition that did not hold. */
 export function explain(error: unknown, table: Table): unknown {
   if (!ServiceFailure.is(error)) return error;
-  const { name, status } = error;
-  const message = withoutAccount(error.message);
   const { component, layout } = table;
-  const said = `DynamoDB answered ${name}: ${message}`;
-  if (name === "ResourceNotFoundException") {
+  const config = (problem: string) => fault("config", component, problem, error);
+  if (error.name === "ResourceNotFoundException") {
     return config(`the table ${table.name} (setting table) does not exist: ${howToDeclare(table)}`);
   }
-  if (isTransient(error) || isConflict(error)) {
-    return fault("unavailable", status === undefined ? message : said);
-  }
+  if (isConflict(error)) return fault("unavailable", component, said("DynamoDB", error), error);
   if (
-    name === "ValidationException" &&
-    /schema|missing the key|type mismatch for key/i.test(message)
+    error.name === "ValidationException" &&
+    /schema|missing the key|type mismatch for key/i.test(error.message)
   ) {
     return config(
-      `the key of table ${table.name} is not a string attribute ${layout.key} alone: correct the setting partitionKey, or the table (${said})`,
+      `the key of table ${table.name} is not a string attribute ${layout.key} alone: correct the setting partitionKey, or the table (${said("DynamoDB", error)})`,
     );
   }
-  if (name.startsWith("AccessDenied")) {
-    return config(`AWS refuses access to table ${table.name}: ${message}`);
-  }
-  if (status === 401 || status === 403 || credentialErrors.has(name)) {
-    return config(
-      `AWS does not accept the credentials (settings accessKey, secretKey and sessionToken, or the environment): ${said}`,
-    );
-  }
-  return fault("invalid", said);
-
-  function config(problem: string): ComponentError {
-    return fault("config", problem);
-  }
-
-  function fault(kind: "config" | "unavailable" | "invalid", problem: string): ComponentError {
-    return new ComponentError(kind, `component ${component}: ${problem}`, { cause: error });
-  }
+  return faultOf(error, component, "DynamoDB", `table ${table.name}`);
 }
-
-/** The text may reach whoever called the app. Account and role are the operator's to know, and stand in the cause. */
-function withoutAccount(message: string): string {
-  return message.replace(/\barn:[^\s,"]+/g, "(an ARN)").replace(/\b\d{12}\b/g, "(an account)");
-}
-
-const credentialErrors = new Set([
-  "CredentialsProviderError",
-  "ExpiredTokenException",
-  "IncompleteSignatureException",
-  "InvalidClientTokenId",
-  "InvalidSignatureException",
-  "MissingAuthenticationTokenException",
-  "RequestExpired",
-  "RequestTimeTooSkewed",
-  "UnrecognizedClientException",
-]);
 
 export function isConditionFailure(error: unknown): error is ServiceFailure {
   return ServiceFailure.is(error) && error.name === "ConditionalCheckFailedException";

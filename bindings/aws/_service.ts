@@ -85,6 +85,9 @@ const throttling = new Set([
   "ProvisionedThroughputExceededException",
   "RequestLimitExceeded",
   "ReplicatedWriteConflictException",
+  "RequestThrottled",
+  "Throttled",
+  "Throttling",
   "ThrottlingException",
   "ThrottlingError",
   // A retry of a transaction that met its own first attempt.

@@ -69,6 +69,7 @@ const publicTypes: Readonly<Record<string, readonly string[]>> = {
   ],
   "pillion/aws/dynamodb": ["DynamoDBOptions", "Transport"],
   "pillion/aws/dynamodb-sdk": ["SdkClient", "Transport"],
+  "pillion/aws/sns-sqs": [],
   "pillion/cel": [],
   "pillion/cloudflare/d1": [],
   "pillion/cloudflare/durable-objects": [],

@@ -41,7 +41,8 @@ export function startInvocation(
       if (controller || deadline === undefined) return controller?.signal;
       controller = new AbortController();
       const { signal } = controller;
-      if (!ended) timer = setTimeout(abort, timeLeft(deadline)).unref();
+      // It keeps the process: one with nothing else to do would end under a handler that never does.
+      if (!ended) timer = setTimeout(abort, timeLeft(deadline));
       return signal;
     },
     waitUntil(work) {

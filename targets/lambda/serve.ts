@@ -1,10 +1,10 @@
 import { type App, fetchOf } from "../../src/app.ts";
 import { attach } from "../../src/attach.ts";
-import { notBuilt } from "../../src/blocks.ts";
 import { ApiError, configurationError } from "../../src/errors.ts";
 import { answer, answerFailure } from "../../src/failure.ts";
 import type { Runtime } from "../../src/runtime.ts";
 import type { ServeOptions } from "../../src/serve.ts";
+import { checkConsumer, consume } from "./consume.ts";
 import { defaults } from "./defaults.ts";
 import { describeEvent, type HttpEvent, headerReader, httpEventOf } from "./events.ts";
 import { type Invocation, type LambdaContext, startInvocation } from "./invocation.ts";
@@ -30,11 +30,12 @@ export type StreamingHttpHandler = (
 
 /**
  * A Lambda handler that answers the HTTP events of API Gateway (REST and HTTP APIs), function URLs and load
- * balancers with the app. It rejects events of anything else with `ERR_CONFIGURATION`.
+ * balancers with the app, and gives the messages of other events to its subscriptions: it then resolves to what their
+ * component tells Lambda, such as `{ batchItemFailures }`. It rejects events of anything else with `ERR_CONFIGURATION`.
  * Answers in bytes need `binaryMediaTypes` on a REST API, and nothing elsewhere.
  * Hono finds the event and the context in `c.env`, as with its own adapter, and variables beside them.
- * Throws `ERR_CONFIGURATION` for an app without `fetch` and for components that cannot work, and
- * `ERR_BLOCK_NOT_BUILT` for one with subscriptions.
+ * Throws `ERR_CONFIGURATION` for an app without `fetch` and subscriptions, for components that cannot work, and for
+ * subscriptions of a handler that streams: export another one for them.
  */
 export function serve(
   app: App,
@@ -49,12 +50,23 @@ export function serve(
   app: App,
   options: LambdaServeOptions = {},
 ): HttpHandler | StreamingHttpHandler {
-  if (app.subscriptions) throw notBuilt("pubsub");
-  const fetch = fetchOf(app);
+  const { subscriptions = [] } = app;
+  const fetch = app.fetch || subscriptions.length === 0 ? fetchOf(app) : nothing;
   const runtime = lambdaRuntime(app.id, options, defaults);
   const answerTo = answerWith(fetch, runtime);
-  return options.stream ? streamingHandler(answerTo, runtime) : bufferedHandler(answerTo, runtime);
+  if (subscriptions.length > 0) checkConsumer(runtime, subscriptions, options.stream);
+  if (options.stream) return streamingHandler(answerTo, runtime);
+  const http = bufferedHandler(answerTo, runtime);
+  if (subscriptions.length === 0) return http;
+  return (event: unknown, context: LambdaContext) =>
+    httpEventOf(event)
+      ? http(event, context)
+      : // As the type says for HTTP; what Lambda wants of other events is their component's to know.
+        (consume(runtime, subscriptions, event, context) as Promise<HttpResult>);
 }
+
+/** The `fetch` of an app that only consumes. */
+const nothing = () => new Response(null, { status: 404 });
 
 interface Answer {
   readonly http: HttpEvent;

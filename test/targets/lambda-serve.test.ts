@@ -9,7 +9,6 @@ import {
   type PillionEnv,
   type PillionEvent,
   pillion,
-  subscribe,
 } from "../../src/index.ts";
 import { type HttpResult, open, serve } from "../../targets/lambda/index.ts";
 
@@ -223,12 +222,6 @@ describe("the default state store", () => {
       "state store other is not found: there is statestore",
     );
   });
-});
-
-test("an app with subscriptions is refused: nothing would deliver to it here", () => {
-  const subscriptions = [subscribe("pubsub", "orders", () => undefined)];
-  const app = defineApp({ id: "orders", fetch: () => new Response(), subscriptions });
-  expect(() => serve(app)).toThrow(expect.objectContaining({ code: "ERR_BLOCK_NOT_BUILT" }));
 });
 
 const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";

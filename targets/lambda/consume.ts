@@ -1,0 +1,53 @@
+import { checkSubscriptions, type TopicSubscription } from "../../src/blocks/pubsub/subscribe.ts";
+import { configurationError } from "../../src/errors.ts";
+import type { Runtime } from "../../src/runtime.ts";
+import { describeEvent, headerReader } from "./events.ts";
+import { type LambdaContext, startInvocation } from "./invocation.ts";
+
+/** Throws `ERR_CONFIGURATION` for subscriptions that cannot be, and for any of a handler that streams. */
+export function checkConsumer(
+  runtime: Runtime,
+  subscriptions: readonly TopicSubscription[],
+  stream: boolean | undefined,
+): void {
+  const { id } = runtime.options;
+  checkSubscriptions(id, subscriptions);
+  if (stream) {
+    throw configurationError(
+      `app ${id} has subscriptions, and a handler that streams answers only HTTP: export a second handler, serve(app), for them`,
+    );
+  }
+  for (const { pubsub, topic } of subscriptions) {
+    const { instance, component } = runtime.find("pubsub", pubsub);
+    if (instance.accept) continue;
+    throw configurationError(
+      `cannot subscribe to topic ${topic} of ${pubsub}: nothing brings messages of ${component.type} to a Lambda function`,
+    );
+  }
+}
+
+/** Delivers the messages of an event; resolves to what Lambda is to be told, and rejects for an event without any. */
+export async function consume(
+  runtime: Runtime,
+  subscriptions: readonly TopicSubscription[],
+  event: unknown,
+  context: LambdaContext,
+): Promise<unknown> {
+  const invocation = startInvocation(context, headerReader(event), runtime.onEvent);
+  try {
+    // Subscriptions bring the code that delivers: an app without any has none of it.
+    const received = await subscriptions[0]?.receive(
+      runtime,
+      subscriptions,
+      event,
+      invocation.call,
+    );
+    if (received) return received.result;
+  } finally {
+    await invocation.end();
+  }
+  const topics = subscriptions.map(({ pubsub, topic }) => `${topic} of ${pubsub}`);
+  throw configurationError(
+    `serve(app) was given ${describeEvent(event)}, which is neither HTTP nor for one of its subscriptions (${topics.join(", ")}): see which queue or rule it comes from, and the name that the component has for that`,
+  );
+}

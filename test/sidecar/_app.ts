@@ -24,6 +24,8 @@ export interface TestApp {
   /** Those for `/dapr/config`, `/dapr/subscribe` and `/healthz`. */
   readonly asked: readonly Got[];
   handle: Handle;
+  /** Ends the connection of the next request without a word, unread. */
+  cutNext(): void;
   /** What `/dapr/subscribe` answers: a string as it is. */
   subscriptions: unknown;
   healthy: boolean;
@@ -43,7 +45,13 @@ export async function startApp(
   const got: Got[] = [];
   const asked: Got[] = [];
   let present = 0;
+  let cuts = 0;
   const server = createServer((request, response) => {
+    if (cuts > 0) {
+      cuts--;
+      request.socket.resetAndDestroy();
+      return;
+    }
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", async () => {
@@ -71,13 +79,14 @@ export async function startApp(
     subscriptions,
     healthy: true,
     most: 0,
+    cutNext: () => void cuts++,
     close: () => closed(server),
   };
   return app;
 
-  function answer(path: string): Answer {
+  async function answer(path: string): Promise<Answer> {
     if (path === "/healthz") return { status: app.healthy ? 200 : 500 };
-    if (path === "/dapr/subscribe") return { body: app.subscriptions };
+    if (path === "/dapr/subscribe") return { body: await app.subscriptions };
     return { status: 404 };
   }
 }

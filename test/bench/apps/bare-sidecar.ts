@@ -1,5 +1,5 @@
-/** The least that a Node process can do for the same requests: `node:http`, ioredis, and the commands of state.redis. */
-import { createHash } from "node:crypto";
+/** The least that a Node process can do for the same requests: `node:http`, ioredis, and the commands of the components. */
+import { createHash, randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { Redis } from "ioredis";
 import { readScript, writeScript } from "../../../dist/bindings/_redis.js";
@@ -36,8 +36,36 @@ function save(request: IncomingMessage, response: ServerResponse): void {
   });
 }
 
+/** An event with all that Dapr puts into one. */
+function publish(request: IncomingMessage, response: ServerResponse): void {
+  let body = "";
+  request.setEncoding("utf8");
+  request.on("data", (chunk) => {
+    body += chunk;
+  });
+  request.on("end", async () => {
+    const event = JSON.stringify({
+      data: JSON.parse(body),
+      datacontenttype: request.headers["content-type"],
+      id: randomUUID(),
+      pubsubname: "pubsub",
+      source: "bench",
+      specversion: "1.0",
+      time: new Date().toISOString(),
+      topic: "orders",
+      traceid: "",
+      traceparent: "",
+      tracestate: "",
+      type: "com.dapr.event.sent",
+    });
+    await redis.xadd("orders", "MAXLEN", "~", 10_000, "*", "data", event);
+    response.writeHead(204).end();
+  });
+}
+
 const server = createServer((request, response) => {
   if (request.method === "GET") void get(request, response);
+  else if ((request.url as string).startsWith("/v1.0/publish/")) publish(request, response);
   else save(request, response);
 });
 server.listen(Number(process.env.PORT ?? 0), "127.0.0.1", () =>

@@ -1,4 +1,5 @@
 import { above } from "./above.ts";
+import { ofApps } from "./app.ts";
 import { d1 } from "./d1.ts";
 import { http } from "./http.ts";
 import { kv } from "./kv.ts";
@@ -339,5 +340,6 @@ export const mutants: readonly Mutant[] = [
   ...kv,
   ...upstash,
   ...http,
+  ...ofApps,
   ...sidecar,
 ];

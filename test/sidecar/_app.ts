@@ -1,4 +1,10 @@
-import { createServer, type IncomingHttpHeaders, type Server } from "node:http";
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type RequestListener,
+  type Server,
+} from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { componentYaml, type SidecarOptions, startSidecar } from "../harness/sidecar.ts";
 
@@ -41,12 +47,13 @@ export async function startApp(
   subscriptions: unknown,
   handle: Handle = () => undefined,
   port = 0,
+  tls?: { readonly cert: string; readonly key: string },
 ): Promise<TestApp> {
   const got: Got[] = [];
   const asked: Got[] = [];
   let present = 0;
   let cuts = 0;
-  const server = createServer((request, response) => {
+  const listener: RequestListener = (request, response) => {
     if (cuts > 0) {
       cuts--;
       request.socket.resetAndDestroy();
@@ -65,7 +72,8 @@ export async function startApp(
       response.writeHead(status, { "content-type": "application/json" });
       response.end(typeof body === "string" ? body : JSON.stringify(body));
     });
-  });
+  };
+  const server = tls ? createSecureServer(tls, listener) : createServer(listener);
   apps.add(server);
   server.listen(port, "127.0.0.1");
   await new Promise<void>((resolve, reject) => {

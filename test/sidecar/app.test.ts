@@ -1,8 +1,10 @@
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { newFolder } from "../harness/folder.ts";
 import { freePort } from "../harness/machine.ts";
+import { makeCertificates } from "../harness/redis.ts";
 import { componentYaml, killSidecars, runSidecar, startSidecar } from "../harness/sidecar.ts";
 import { closeApps, memoryBus, publish, startApp, startFor, type TestApp } from "./_app.ts";
 
@@ -13,9 +15,9 @@ const orders = { pubsubname: "bus", topic: "orders", route: "/orders" };
 const numbersOf = (app: TestApp) => app.got.map(({ body }) => JSON.parse(body).data.n as number);
 
 /** A pub/sub component that keeps its messages. */
-function durable() {
+function durable(settings: Readonly<Record<string, string>> = {}) {
   const file = join(newFolder("queue"), "queue.db");
-  return componentYaml("bus", "pubsub.sqlite", { connectionString: file });
+  return componentYaml("bus", "pubsub.sqlite", { connectionString: file, ...settings });
 }
 
 describe("a sidecar is healthy once its subscriptions are live", () => {
@@ -67,15 +69,18 @@ describe("a sidecar is healthy once its subscriptions are live", () => {
   });
 
   test("and one bad subscription does not take the others along", async () => {
-    const app = await startApp([{ ...orders, topic: "closed" }, orders]);
+    const second = { ...orders, route: "/second" };
+    const app = await startApp([{ ...orders, topic: "closed" }, orders, second]);
     const scoped = componentYaml("bus", "pubsub.in-memory", { allowedTopics: "orders" });
     const sidecar = await startFor(app, { resources: { "bus.yaml": scoped } });
     expect(sidecar.output()).toMatch(
       /level=error [^\n]*failed to subscribe to topic closed of bus/,
     );
+    expect(sidecar.output()).toMatch(/topic \\"orders\\" is not its first one: left out/);
     await publish(sidecar, "bus/orders", { n: 1 });
     await expect.poll(() => numbersOf(app)).toEqual([1]);
     await sidecar.stop();
+    expect(app.got.map(({ path }) => path)).toEqual(["/orders"]);
   });
 
   test("and is not asked what --disable-init-endpoints says", async () => {
@@ -222,6 +227,31 @@ describe("an app", () => {
     expect(app.got.map(({ path }) => path)).toEqual(["/orders", "/orders"]);
     await sidecar.stop();
   });
+
+  test("is called over TLS where --app-protocol says so, by a certificate of its own", async () => {
+    const { cert, key } = makeCertificates();
+    const tls = { cert: readFileSync(cert, "utf8"), key: readFileSync(key, "utf8") };
+    const app = await startApp([orders], undefined, 0, tls);
+    const sidecar = await startFor(app, { flags: ["--app-protocol", "https"] });
+    await publish(sidecar, "bus/orders", { n: 1 });
+    await expect.poll(() => numbersOf(app)).toEqual([1]);
+    await sidecar.stop();
+  });
+
+  test.each([false, true])(
+    "that never answers gets a message again (in bulk: %s)",
+    async (bulk) => {
+      const bulkSubscribe = { enabled: bulk, maxMessagesCount: 2, maxAwaitDurationMs: 10 };
+      const app = await startApp([{ ...orders, bulkSubscribe }]);
+      let calls = 0;
+      app.handle = () => (++calls === 1 ? new Promise<never>(() => {}) : undefined);
+      const resources = { "bus.yaml": durable({ processingTimeout: "500ms" }) };
+      const sidecar = await startFor(app, { resources });
+      await publish(sidecar, "bus/orders", { n: 1 });
+      await expect.poll(() => app.got.length, { timeout: 20_000 }).toBeGreaterThan(1);
+      await sidecar.stop();
+    },
+  );
 
   test("over gRPC gets no events, and is told so", async () => {
     const app = await startApp([orders]);

@@ -19,16 +19,23 @@ export async function parseSubscriptions(
 ): Promise<PathSubscription[]> {
   const items = itemsOf(body);
   const all = await Promise.all(items.map((item) => subscriptionOf(item, compile)));
-  return all.filter(({ pubsub, topic, rules }) => {
-    const why =
-      pubsub === "" || topic === ""
-        ? "names no pubsub or no topic"
-        : rules.length === 0
-          ? "has no route"
-          : undefined;
+  const known = new Set<string>();
+  return all.filter((subscription) => {
+    const { pubsub, topic } = subscription;
+    const why = faultOf(subscription, known);
+    known.add(JSON.stringify([pubsub, topic]));
     if (why) warn(`a subscription of the app to topic ${JSON.stringify(topic)} ${why}: left out`);
     return why === undefined;
   });
+}
+
+function faultOf(
+  { pubsub, topic, rules }: PathSubscription,
+  known: ReadonlySet<string>,
+): string | undefined {
+  if (pubsub === "" || topic === "") return "names no pubsub or no topic";
+  if (rules.length === 0) return "has no route";
+  return known.has(JSON.stringify([pubsub, topic])) ? "is not its first one" : undefined;
 }
 
 function itemsOf(body: Buffer): readonly unknown[] {

@@ -22,7 +22,7 @@ export function bell(clock: Clock): Bell {
           answer = resolve;
           clock.sleep(ms, timer.signal).then(resolve, () => undefined);
         });
-        timer.abort();
+        timer.abort("rung");
       }
       // Whoever is about to ring does so now, and the process gets to its other work.
       await new Promise((resolve) => setImmediate(resolve));

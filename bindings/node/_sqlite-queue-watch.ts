@@ -40,7 +40,8 @@ export function watchFile(path: string, clock: Clock, look: () => void): Watcher
   };
 
   async function follow(): Promise<void> {
-    looks.abort();
+    // With a reason: the exception that is made for none is dear, and this is often.
+    looks.abort("written again");
     looks = new AbortController();
     const { signal } = looks;
     // What is written until the first look needs no other.

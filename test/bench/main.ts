@@ -17,6 +17,7 @@ import { redis } from "./redis.ts";
 import { redisStream } from "./redis-stream.ts";
 import { sidecar } from "./sidecar.ts";
 import { sqlite } from "./sqlite.ts";
+import { sqliteQueue } from "./sqlite-queue.ts";
 import { startup } from "./startup.ts";
 import { workers } from "./workers.ts";
 
@@ -26,6 +27,7 @@ const suites = {
   core,
   envelope,
   sqlite,
+  sqliteQueue,
   redis,
   nats,
   redisStream,

@@ -11,6 +11,7 @@ import { redis } from "./redis.ts";
 import { redisStream } from "./redis-stream.ts";
 import { resources } from "./resources.ts";
 import { sidecar } from "./sidecar.ts";
+import { sqliteQueue } from "./sqlite-queue.ts";
 import { upstash } from "./upstash.ts";
 
 const memory = ["test/memory.test.ts"];
@@ -333,6 +334,7 @@ export const mutants: readonly Mutant[] = [
   ...above,
   ...pubsub,
   ...nats,
+  ...sqliteQueue,
   ...redis,
   ...redisStream,
   ...postgresql,

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { newFolder } from "../harness/folder.ts";
 import { freePort } from "../harness/machine.ts";
-import { makeCertificates } from "../harness/redis.ts";
+import { absentRedis, makeCertificates, startRedis } from "../harness/redis.ts";
 import { componentYaml, killSidecars, runSidecar, startSidecar } from "../harness/sidecar.ts";
 import { closeApps, memoryBus, publish, startApp, startFor, type TestApp } from "./_app.ts";
 
@@ -90,6 +90,28 @@ describe("a sidecar is healthy once its subscriptions are live", () => {
     expect(app.asked).toEqual([]);
     await sidecar.stop();
   });
+});
+
+test("a broker that is away is asked until it is there, and only then is the sidecar healthy", async ({
+  skip,
+}) => {
+  const reason = absentRedis();
+  if (reason) skip(reason);
+  const redis = await startRedis();
+  await redis.halt();
+  const settings = { redisHost: redis.address };
+  const lenient = "  ignoreErrors: true\n  initTimeout: 300ms\n";
+  const bus = componentYaml("bus", "pubsub.redis", settings, lenient);
+  const app = await startApp([orders]);
+  const sidecar = await startFor(app, { resources: { "bus.yaml": bus }, until: "trying again in" });
+  const status = async () => (await fetch(`${sidecar.url}/v1.0/healthz`)).status;
+  expect(await status()).toBe(500);
+  await redis.start();
+  await expect.poll(status, { timeout: 30_000 }).toBe(204);
+  await publish(sidecar, "bus/orders", { n: 1 });
+  await expect.poll(() => numbersOf(app), { timeout: 10_000 }).toEqual([1]);
+  await sidecar.stop();
+  await redis.stop();
 });
 
 describe("a rule that does not compile ends the sidecar, with its text and the column", () => {

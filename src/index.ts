@@ -3,6 +3,7 @@ export type {
   BulkEntry,
   CloudEvent,
   Delivery,
+  DeliverySource,
   EventAttributes,
   Handler,
   HandlerResult,

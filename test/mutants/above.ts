@@ -7,7 +7,7 @@ const memory = "src/blocks/pubsub/memory.ts";
 const outbox = "src/blocks/outbox/outbox.ts";
 const relay = "src/blocks/outbox/relay.ts";
 
-/** Of what goes beyond a delivery: rules, inbox and outbox. */
+/** Of what goes beyond a delivery: rules, inbox, outbox and lists. */
 export const above: readonly Mutant[] = [
   {
     name: "rules: a result that is no boolean counts as one",
@@ -99,5 +99,26 @@ export const above: readonly Mutant[] = [
     replace: "if (!(await isTaken(opened, call, key, error))) throw error;",
     by: "throw error;",
     tests: boxes,
+  },
+  {
+    name: "bulk: a message without a status is acknowledged",
+    file: "src/blocks/pubsub/bulk.ts",
+    replace: '(status as Status) : "RETRY");',
+    by: '(status as Status) : "SUCCESS");',
+    tests: ["test/core/bulk.test.ts"],
+  },
+  {
+    name: "bulk: invocations share a list",
+    file: "src/blocks/pubsub/bulk.ts",
+    replace: "const { source } = delivery;",
+    by: "const source = ((lists as { one?: DeliverySource }).one ??= delivery.source);",
+    tests: ["test/core/bulk.test.ts"],
+  },
+  {
+    name: "bulk: what a platform brings waits for more",
+    file: "src/blocks/pubsub/bulk.ts",
+    replace: "source.pushed ? Math.min(QUIET_MS, maxAwaitDurationMs) : maxAwaitDurationMs",
+    by: "maxAwaitDurationMs",
+    tests: ["test/core/bulk.test.ts"],
   },
 ];

@@ -13,6 +13,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
   "pillion/aws/dynamodb": ["state"],
   "pillion/aws/dynamodb-sdk": ["sdk"],
   "pillion/aws/sns-sqs": ["pubsub"],
+  "pillion/bulk": ["bulk"],
   "pillion/cel": ["cel"],
   "pillion/cloudflare/d1": ["state"],
   "pillion/cloudflare/durable-objects": ["state"],

@@ -1,4 +1,5 @@
 import type { Blocks } from "../../blocks.ts";
+import type { Clock } from "../../contracts/host.ts";
 import type { Inbox } from "./inbox.ts";
 
 /** A CloudEvents 1.0 event as Dapr writes it. Attributes of other publishers are there by their names. */
@@ -32,6 +33,15 @@ export interface Delivery {
   readonly metadata: Readonly<Record<string, string>>;
   /** The message as it came, for whoever hands it on. */
   readonly data: Uint8Array | string;
+  /** The same for all messages that are handed over together. */
+  readonly source: DeliverySource;
+}
+
+/** Where messages come from: a subscription of a process, or one invocation of a platform. */
+export interface DeliverySource {
+  /** A platform has brought all that there is. */
+  readonly pushed: boolean;
+  readonly clock: Clock;
 }
 
 /** `SUCCESS` acknowledges, `RETRY` asks for it again, `DROP` gives it to the dead-letter topic, if there is one. */

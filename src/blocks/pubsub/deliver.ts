@@ -5,7 +5,7 @@ import { ApiError, messageOf } from "../../errors.ts";
 import type { DeliveryOutcome } from "../../events.ts";
 import type { Runtime } from "../../runtime.ts";
 import { validate } from "../schema.ts";
-import type { CloudEvent, Handler, HandlerResult } from "./api.ts";
+import type { CloudEvent, DeliverySource, Handler, HandlerResult } from "./api.ts";
 import { parseEnvelope, wrapRaw } from "./envelope.ts";
 import type { OpenedPubSub } from "./handle.ts";
 import type { TopicSubscription } from "./subscribe.ts";
@@ -15,6 +15,7 @@ export interface Receiver {
   readonly runtime: Runtime;
   readonly opened: OpenedPubSub;
   readonly subscription: TopicSubscription;
+  readonly source: DeliverySource;
 }
 
 /** What was found out about a message. `again` asks for it once more, `useless` says that asking would not help. */
@@ -106,7 +107,7 @@ function route({ routes }: TopicSubscription, event: CloudEvent): Handler | unde
 
 /** The handler's answer; throws what it throws, and a `TimeoutError` when it takes longer than the broker waits. */
 async function run(
-  { runtime, opened }: Receiver,
+  { runtime, opened, source }: Receiver,
   handler: Handler,
   event: CloudEvent,
   { id, attempt, metadata, data, deadline }: IncomingMessage,
@@ -137,7 +138,8 @@ async function run(
   }
   try {
     call.signal?.throwIfAborted();
-    const answer = handler(event, runtime.blocksFor(own), { id, attempt, metadata, data });
+    const delivery = { id, attempt, metadata, data, source };
+    const answer = handler(event, runtime.blocksFor(own), delivery);
     return await Promise.race([answer, ended]);
   } finally {
     // With a reason: to make the one that it has by itself takes 12 µs.

@@ -46,7 +46,8 @@ async function handleAll(
   const handling = subscriptions.map((subscription) => {
     const { topic, options } = subscription;
     const own = numbered.filter(({ message }) => (message.subscribed ?? message.topic) === topic);
-    const receiver = { runtime, opened, subscription };
+    const source = { pushed: true, clock: opened.clock };
+    const receiver = { runtime, opened, subscription, source };
     const lanes = lanesOf(own, ({ message }) => message.orderingKey);
     return parallel(lanes, options.concurrency ?? lanes.length, async (lane) => {
       let held: Outcome | undefined;

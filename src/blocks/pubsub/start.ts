@@ -47,7 +47,8 @@ async function start(
     const guard = options.idempotent === true ? (await import("./inbox.ts")).inbox() : undefined;
     const guarded =
       guard?.guard(subscription, runtime.find) ?? guardedBy(subscription, runtime.find);
-    const receiver = { runtime, opened, subscription: guarded };
+    const source = { pushed: false, clock: opened.clock };
+    const receiver = { runtime, opened, subscription: guarded, source };
     return await opened.instance.subscribe(
       {
         topic,

@@ -2,6 +2,7 @@ import type { Find } from "../../blocks.ts";
 import { configurationError } from "../../errors.ts";
 import type { StandardSchema } from "../schema.ts";
 import type { Handler, Routes, SubscribeOptions } from "./api.ts";
+import type { Collector } from "./bulk.ts";
 import { push } from "./push.ts";
 import { receive } from "./receive.ts";
 import type { Topic } from "./topic.ts";
@@ -66,7 +67,8 @@ function make(
   }
   const routes = routesOf(handler, what);
   checkOptions(topic, options, what);
-  return { pubsub, topic, routes, options, schema, receive, push };
+  const concurrency = concurrencyOf(routes, options, what);
+  return { pubsub, topic, routes, options: { ...options, concurrency }, schema, receive, push };
 }
 
 /** Throws `ERR_CONFIGURATION` for a topic that an app subscribes to twice. */
@@ -111,6 +113,28 @@ function routesOf(handler: Handler | Routes, what: string): Routes {
   }
   const sorted = rules.toSorted((a, b) => (a.priority ?? 0) - (b.priority ?? 0));
   return { rules: sorted, default: otherwise };
+}
+
+/** A handler of lists needs as many messages in hand as its lists hold. */
+function concurrencyOf(
+  { rules, default: otherwise }: Routes,
+  { concurrency, idempotent }: SubscribeOptions,
+  what: string,
+): number | undefined {
+  const handlers = [...rules.map(({ handler }) => handler), otherwise];
+  const most = Math.max(...handlers.map((handler) => (handler as Partial<Collector>)?.atOnce ?? 0));
+  if (most === 0) return concurrency;
+  if (idempotent) {
+    throw configurationError(
+      `${what}: one transaction cannot remember a list of events: idempotent takes handlers of one message`,
+    );
+  }
+  if (concurrency !== undefined && concurrency < most) {
+    throw configurationError(
+      `${what}: a list of ${most} messages is never full under a concurrency of ${concurrency}`,
+    );
+  }
+  return concurrency ?? most;
 }
 
 function checkOptions(topic: string, options: SubscribeOptions, what: string): void {

@@ -1,11 +1,12 @@
 import { type Context, Hono } from "hono";
-import { ApiError, defineApp, type PillionEnv, pillion } from "pillion";
+import { ApiError, defineApp, type Handler, type PillionEnv, pillion, subscribe } from "pillion";
+import { cel } from "pillion/cel";
 
 interface Order {
   id: string;
   item: string;
   quantity: number;
-  status: "placed" | "shipped";
+  status: "placed" | "paid" | "shipped";
 }
 
 interface Stock {
@@ -76,6 +77,27 @@ http.post("/orders/:id/ship", async (c) => {
   return c.json(shipped);
 });
 
+/** Says that the order is paid for. Its subscribers take it from there. */
+http.post("/orders/:id/pay", async (c) => {
+  const { state, pubsub } = c.var.blocks;
+  const key = `order-${c.req.param("id")}`;
+  const order = await state("statestore").get<Order>(key);
+  if (!order) return notFound(c);
+  const { id, item, quantity } = order;
+  await pubsub("pubsub").publish(
+    "orders",
+    { id, item, quantity },
+    { cloudEvent: { type: "paid" } },
+  );
+  return c.body(null, 202);
+});
+
+/** What became of an order that could not be served. */
+http.get("/refunds/:id", async (c) => {
+  const refund = await c.var.blocks.state("statestore").get(`refund-${c.req.param("id")}`);
+  return refund ? c.json(refund) : notFound(c);
+});
+
 http.put("/stock/:item", async (c) => {
   const { count } = await c.req.json<Stock>();
   await c.var.blocks.state("statestore").set(`stock-${c.req.param("item")}`, { count });
@@ -113,4 +135,47 @@ function notFound(c: Context) {
   return c.json({ error: "not found" }, 404);
 }
 
-export default defineApp({ id: "orders", fetch: http.fetch });
+type Line = Pick<Order, "id" | "item" | "quantity">;
+
+/** Takes what was paid for out of the stock. Throws, so that it is tried again, where there is too little. */
+const inventory: Handler<Line> = async ({ data }, { state, pubsub }) => {
+  const store = state("statestore");
+  await store.update(`stock-${data.item}`, (stock: Stock | undefined) => {
+    const left = (stock?.count ?? 0) - data.quantity;
+    if (left < 0) throw new Error(`not enough ${data.item} in stock`);
+    return { count: left };
+  });
+  await pubsub("pubsub").publish("orders", data, { cloudEvent: { type: "reserved" } });
+};
+
+const shipping: Handler<Line> = async ({ data }, { state }) => {
+  await state("statestore").update(`order-${data.id}`, (order: Order | undefined) => ({
+    ...data,
+    ...order,
+    status: "shipped",
+  }));
+};
+
+/** Pays back what could not be served. */
+const refunds: Handler<Line> = async ({ data }, { state }) => {
+  await state("statestore").set(`refund-${data.id}`, data);
+};
+
+export default defineApp({
+  id: "orders",
+  fetch: http.fetch,
+  subscriptions: [
+    subscribe(
+      "pubsub",
+      "orders",
+      {
+        rules: [
+          { match: cel(`event.type == "paid"`), handler: inventory },
+          { match: cel(`event.type == "reserved"`), handler: shipping },
+        ],
+      },
+      { maxRetries: 1, retryDelayMs: 1000, deadLetterTopic: "refunds" },
+    ),
+    subscribe("pubsub", "refunds", refunds),
+  ],
+});

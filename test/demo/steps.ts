@@ -4,6 +4,8 @@ export interface Step {
   readonly method: "GET" | "POST" | "PUT";
   readonly path: string;
   readonly body?: unknown;
+  /** Asks again, for as long as a broker may take, until the answer is the expected one. */
+  readonly until?: true;
   /** Sends the ETag that the path's last GET answered as If-Match. */
   readonly ifMatch?: true;
   readonly status: number;
@@ -149,7 +151,58 @@ export const steps: readonly (Step | Act)[] = [
     status: 200,
     answer: { count: 10 },
   },
+  {
+    title: "order four more",
+    method: "POST",
+    path: "/orders",
+    body: { id: "o-2", item: "saddle", quantity: 4 },
+    status: 201,
+    answer: { id: "o-2", item: "saddle", quantity: 4, status: "placed" },
+  },
+  { title: "pay (publish)", method: "POST", path: "/orders/o-2/pay", status: 202 },
+  {
+    title: "two subscribers shipped it",
+    method: "GET",
+    path: "/orders/o-2",
+    until: true,
+    status: 200,
+    answer: { id: "o-2", item: "saddle", quantity: 4, status: "shipped" },
+  },
+  {
+    title: "out of the stock",
+    method: "GET",
+    path: "/stock/saddle",
+    status: 200,
+    answer: { count: 6 },
+  },
+  {
+    title: "order what there is none of",
+    method: "POST",
+    path: "/orders",
+    body: { id: "o-3", item: "unicorn", quantity: 1 },
+    status: 201,
+    answer: { id: "o-3", item: "unicorn", quantity: 1, status: "placed" },
+  },
+  { title: "pay for it", method: "POST", path: "/orders/o-3/pay", status: 202 },
+  {
+    title: "dead-lettered after a retry",
+    method: "GET",
+    path: "/refunds/o-3",
+    until: true,
+    status: 200,
+    answer: { id: "o-3", item: "unicorn", quantity: 1 },
+  },
+  {
+    title: "and not shipped",
+    method: "GET",
+    path: "/orders/o-3",
+    status: 200,
+    answer: { id: "o-3", item: "unicorn", quantity: 1, status: "placed" },
+  },
 ];
+
+/** Milliseconds after which a message that has not arrived never will. */
+const PATIENCE_MS = 30_000;
 
 export interface Outcome {
   readonly title: string;
@@ -179,6 +232,16 @@ export async function walk(
 }
 
 async function take(step: Step, url: string, etags: Map<string, string>): Promise<Outcome> {
+  const started = performance.now();
+  for (;;) {
+    const outcome = await ask(step, url, etags);
+    const ms = performance.now() - started;
+    if (!step.until || !outcome.problem || ms > PATIENCE_MS) return { ...outcome, ms };
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+async function ask(step: Step, url: string, etags: Map<string, string>): Promise<Outcome> {
   const { title, method, path, body, ifMatch } = step;
   const headers: Record<string, string> = { "content-type": "application/json" };
   if (ifMatch) headers["if-match"] = etags.get(path) ?? "";

@@ -4,7 +4,7 @@ set -eu
 folder=$1
 mkdir -p "$folder"
 cat >"$folder/pom.xml" <<'POM'
-<project xmlns="http://maven.apache.org/POM/4.0.0">
+<project>
   <modelVersion>4.0.0</modelVersion>
   <groupId>pillion</groupId>
   <artifactId>kafka</artifactId>

@@ -11,6 +11,8 @@ export interface MiniflareOptions {
   readonly minify?: boolean;
   /** Worker bindings of every Worker, each by its name: what they stand for is shared. */
   readonly d1?: readonly string[];
+  /** Folder of what PillionObject stores, which the first Worker's main module then exports. */
+  readonly objects?: string;
   readonly kv?: readonly string[];
   /** Queues by name, each bound for sending to every Worker. */
   readonly queues?: Readonly<Record<string, QueueOptions>>;
@@ -38,7 +40,7 @@ export interface RunningMiniflare {
 
 /** Workers in workerd with the services that Miniflare imitates there: D1, KV and Queues. */
 export async function startMiniflare(options: MiniflareOptions): Promise<RunningMiniflare> {
-  const { workers, folder, minify, d1 = [], kv = [], queues = {}, env = {} } = options;
+  const { workers, folder, minify, d1 = [], kv = [], queues = {}, objects, env = {} } = options;
   const names = Object.keys(workers);
   const bundled = await Promise.all(
     Object.entries(workers).map(async ([name, entry]) => {
@@ -48,6 +50,9 @@ export async function startMiniflare(options: MiniflareOptions): Promise<Running
         name,
         compatibilityDate: COMPATIBILITY_DATE,
         modules: [{ type: "ESModule" as const, path, contents: readFileSync(path, "utf8") }],
+        ...(objects && {
+          durableObjects: { OBJECTS: { className: "PillionObject", useSQLite: true } },
+        }),
         d1Databases: Object.fromEntries(d1.map((id) => [id, id])),
         kvNamespaces: Object.fromEntries(kv.map((id) => [id, id])),
         queueProducers: producersOf(queues),
@@ -57,7 +62,10 @@ export async function startMiniflare(options: MiniflareOptions): Promise<Running
       };
     }),
   );
-  const miniflare = new Miniflare(convertV4MiniflareOptions({ cf: false, workers: bundled }));
+  const miniflare = new Miniflare({
+    ...convertV4MiniflareOptions({ cf: false, workers: bundled }),
+    ...(objects && { resourcePersistencePath: objects }),
+  });
   const urls = await Promise.all(names.map((name) => miniflare.unsafeGetDirectURL(name)));
   return {
     urls: Object.fromEntries(

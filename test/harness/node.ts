@@ -23,9 +23,19 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   mkdirSync(folder, { recursive: true });
   const outfile = join(folder, "main.mjs");
   await bundleNode(entry, outfile);
+  return startProgram([outfile], folder, env);
+}
+
+/** Runs a program that prints its URL, as the leader of a group of processes that a kill ends with it. */
+export async function startProgram(
+  words: readonly string[],
+  folder: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<RunningNode> {
   const child = owned(
-    spawn(process.execPath, [outfile], {
+    spawn(process.execPath, words, {
       cwd: folder,
+      detached: true,
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, PORT: "0", NODE_NO_WARNINGS: "1", ...env },
     }),
@@ -46,7 +56,10 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     pid: child.pid as number,
     output: () => output,
     exitCode: () => child.exitCode,
-    kill: () => ended(child, "SIGKILL"),
+    kill: () => {
+      process.kill(-(child.pid as number), "SIGKILL");
+      return ended(child, "SIGKILL");
+    },
     stop: () => ended(child, "SIGTERM"),
   };
 }

@@ -2,6 +2,9 @@ import type { AddressInfo } from "node:net";
 import { buildApp } from "fauxqs";
 import type { Outcome } from "./lambda.ts";
 
+/** Where the topics and queues are. */
+export const REGION = "eu-central-1";
+
 /** SNS and SQS of npm's fauxqs, in this process and on the loopback: its own server would listen everywhere. */
 export interface SnsSqs {
   readonly endpoint: string;
@@ -92,7 +95,7 @@ export function startSource(
       md5OfBody: MD5OfBody,
       eventSource: "aws:sqs",
       eventSourceARN,
-      awsRegion: "us-east-1",
+      awsRegion: REGION,
     };
   }
 }
@@ -114,7 +117,7 @@ function handled(messages: readonly Message[], { error, payload }: Outcome): rea
   return messages.filter(({ MessageId }) => !failed.has(MessageId));
 }
 
-const authorization = "AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/sqs/aws4_request";
+const authorization = `AWS4-HMAC-SHA256 Credential=local/20260101/${REGION}/sqs/aws4_request`;
 
 async function sqs(endpoint: string, action: string, body: object) {
   const response = await fetch(endpoint, {

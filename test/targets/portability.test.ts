@@ -57,6 +57,11 @@ describe("a target that forgets", () => {
 
   test("is found out by the reads after the crash, and by nothing before it", () => {
     const failed = outcomes.filter(({ problem }) => problem).map(({ title }) => title);
-    expect(failed).toEqual(["read after kill -9", "read the stock", "update after kill -9"]);
+    expect(failed).toEqual([
+      "read after kill -9",
+      "read the stock",
+      "update after kill -9",
+      "out of the stock",
+    ]);
   });
 });

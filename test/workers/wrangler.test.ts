@@ -22,7 +22,7 @@ test("wrangler bundles the example for a deployment", async () => {
   expect(stdout).toContain("--dry-run: exiting now.");
 });
 
-test("wrangler dev serves the example, with state in its Durable Object", async () => {
+test("wrangler dev serves the example, with state in its Durable Object and messages in its Queues", async () => {
   const port = String(await freePort());
   const command = [
     wrangler,
@@ -48,6 +48,11 @@ test("wrangler dev serves the example, with state in its Durable Object", async 
     const body = JSON.stringify({ id: "w-1", item: "saddle", quantity: 1 });
     expect((await fetch(`${url}/orders`, { method: "POST", body })).status).toBe(201);
     expect((await fetch(`${url}/orders`, { method: "POST", body })).status).toBe(409);
+    const stock = JSON.stringify({ count: 1 });
+    expect((await fetch(`${url}/stock/saddle`, { method: "PUT", body: stock })).status).toBe(204);
+    expect((await fetch(`${url}/orders/w-1/pay`, { method: "POST" })).status).toBe(202);
+    const status = async () => (await (await fetch(`${url}/orders/w-1`)).json()).status;
+    await expect.poll(status, { timeout: 25_000 }).toBe("shipped");
   } finally {
     await ended(child, "SIGTERM");
   }

@@ -3,6 +3,7 @@ import type { NatsConnection, NodeConnectionOptions } from "@nats-io/transport-n
 import type { Call } from "../../src/contracts/host.ts";
 import { ComponentError } from "../../src/errors.ts";
 import { inTime } from "./_deadline.ts";
+import { driver } from "./_driver.ts";
 import { explain } from "./_nats-errors.ts";
 import type { NatsPlan } from "./_nats-settings.ts";
 
@@ -73,8 +74,8 @@ export function link(plan: NatsPlan, component: string, limitMs: number): NatsLi
 
   async function dial(): Promise<Session> {
     const [{ connect, createInbox, jwtAuthenticator }, { jetstreamManager }] = await Promise.all([
-      import("@nats-io/transport-node"),
-      import("@nats-io/jetstream"),
+      driver("@nats-io/transport-node", () => import("@nats-io/transport-node")),
+      driver("@nats-io/jetstream", () => import("@nats-io/jetstream")),
     ]);
     const connection = await connect(optionsOf(plan, jwtAuthenticator, limitMs));
     try {

@@ -14,6 +14,7 @@ export const registry: Readonly<Record<string, () => Promise<ComponentFactory>>>
   "pubsub.jetstream": async () => (await import("./nats.ts")).pubsub,
   "pubsub.kafka": async () => (await import("./kafka.ts")).pubsub,
   "pubsub.mqtt3": async () => (await import("./mqtt.ts")).pubsub,
+  "pubsub.rabbitmq": async () => (await import("./rabbitmq.ts")).pubsub,
   "pubsub.redis": async () => (await import("./redis.ts")).pubsub,
   "pubsub.sqlite": async () => (await import("./sqlite.ts")).pubsub,
   "secretstores.local.env": async () => (await import("../env.ts")).secrets,

@@ -84,7 +84,6 @@ describe("pillion sidecar", () => {
       readFileSync(join(root, "dist/targets/cli/sidecar", `${name}.js`), "utf8");
     const marks = {
       resources: "parseAllDocuments",
-      "parts/nats": "_INBOX",
       "parts/redis": "ioredis",
       "parts/postgresql": "pg-pool",
       "parts/upstash": "Upstash-Telemetry",

@@ -105,6 +105,7 @@ describe("the compiler refuses", () => {
 const drivers: Readonly<Record<string, RegExp>> = {
   "@aws-sdk/": /^bindings\/aws\/[\w-]+-sdk\.ts$/,
   "@nats-io/": /^bindings\/node\/_?nats[\w-]*\.ts$/,
+  amqplib: /^bindings\/node\/_?rabbitmq[\w-]*\.ts$/,
   "@upstash/redis": /^bindings\/_?upstash[\w-]*\.ts$/,
   mqtt: /^bindings\/node\/_?mqtt[\w-]*\.ts$/,
   kafkajs: /^bindings\/node\/_?kafka[\w-]*\.ts$/,

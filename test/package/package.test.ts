@@ -36,6 +36,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
   "pillion/node/kafka": ["pubsub"],
   "pillion/node/mqtt": ["pubsub"],
   "pillion/node/postgresql": ["state", "stateV1"],
+  "pillion/node/rabbitmq": ["pubsub"],
   "pillion/node/redis": ["pubsub", "state"],
   "pillion/node/registry": ["registry"],
   "pillion/node/sqlite": ["pubsub", "state"],

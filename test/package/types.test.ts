@@ -161,6 +161,7 @@ const publicTypes: Readonly<Record<string, readonly string[]>> = {
   "pillion/node/kafka": [],
   "pillion/node/mqtt": [],
   "pillion/node/postgresql": [],
+  "pillion/node/rabbitmq": [],
   "pillion/node/redis": [],
   "pillion/node/registry": ["ComponentFactory"],
   "pillion/node/sqlite": [],

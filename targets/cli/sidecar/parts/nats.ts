@@ -1,2 +1,0 @@
-// One file of the build with its driver in it: see ../../build/bundle.ts.
-export * from "../../../../bindings/node/nats.ts";

@@ -1,0 +1,125 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { connect as dial } from "node:net";
+import { delimiter, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type ChannelModel, connect } from "amqplib";
+import { newFolder } from "./folder.ts";
+import { freePort, runnable } from "./machine.ts";
+import { ended, frozen, guarded, owned, started } from "./process.ts";
+
+export interface RabbitServer {
+  /** amqp://host:port on 127.0.0.1. */
+  readonly url: string;
+  /** A connection past pillion, which is lost when the server halts. */
+  raw(): Promise<ChannelModel>;
+  /** SIGTERM, or a crash; its data stay in its folder. */
+  halt(signal?: "SIGTERM" | "SIGKILL"): Promise<void>;
+  /** On the same port, with what is in its folder. */
+  start(): Promise<void>;
+  /** The process keeps its sockets and does nothing more. */
+  freeze(): Promise<void>;
+  thaw(): void;
+  stop(): Promise<void>;
+}
+
+/** The server itself: what is on the PATH changes the user and forks. */
+const SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server";
+
+function epmdPath(): string | undefined {
+  return (process.env.PATH ?? "")
+    .split(delimiter)
+    .map((folder) => join(folder, "epmd"))
+    .find(runnable);
+}
+
+/** Why a server cannot run here; never a reason on CI, where its absence must fail. */
+export function absentRabbit(): string | undefined {
+  if ((runnable(SERVER) && epmdPath()) || process.env.CI === "true") return undefined;
+  return `no ${SERVER}: apt-get install rabbitmq-server`;
+}
+
+/** Starts a server with nothing in it on a free port of 127.0.0.1, in some five seconds. */
+export async function startRabbit(): Promise<RabbitServer> {
+  const folder = newFolder("rabbitmq");
+  const [port, distribution, mapper] = [await freePort(), await freePort(), await freePort()];
+  const plugins = join(folder, "plugins");
+  writeFileSync(plugins, "[].");
+  mkdirSync(join(folder, "log"));
+  const env = {
+    PATH: process.env.PATH,
+    HOME: folder,
+    ERL_EPMD_PORT: String(mapper),
+    RABBITMQ_NODENAME: `t${port}@localhost`,
+    RABBITMQ_NODE_IP_ADDRESS: "127.0.0.1",
+    RABBITMQ_NODE_PORT: String(port),
+    RABBITMQ_DIST_PORT: String(distribution),
+    RABBITMQ_MNESIA_BASE: join(folder, "mnesia"),
+    RABBITMQ_LOG_BASE: join(folder, "log"),
+    RABBITMQ_LOGS: "-",
+    RABBITMQ_ENABLED_PLUGINS_FILE: plugins,
+    RABBITMQ_CONF_ENV_FILE: "/dev/null",
+    RABBITMQ_CONFIG_FILE: join(folder, "none"),
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: "-kernel inet_dist_use_interface {127,0,0,1}",
+  };
+  // The server would start one that outlives it.
+  const names = owned(spawn(epmdPath() ?? "epmd", ["-address", "127.0.0.1"], { env }));
+  guarded(names);
+  await started(names, () => "", listening(mapper));
+  const launch = () => serve(env);
+  let child = await launch();
+  const url = `amqp://127.0.0.1:${port}`;
+  const connections = new Set<ChannelModel>();
+  return {
+    url,
+    async raw() {
+      const connection = await connect(url);
+      connection.on("error", () => undefined);
+      connection.on("close", () => connections.delete(connection));
+      connections.add(connection);
+      return connection;
+    },
+    halt: (signal = "SIGTERM") => ended(child, signal),
+    async start() {
+      child = await launch();
+    },
+    freeze: () => frozen(child),
+    thaw: () => void child.kill("SIGCONT"),
+    async stop() {
+      await Promise.allSettled([...connections].map((connection) => connection.close()));
+      child.kill("SIGCONT");
+      await ended(child, "SIGTERM");
+      await ended(names, "SIGTERM");
+    },
+  };
+}
+
+async function serve(env: NodeJS.ProcessEnv): Promise<ChildProcess> {
+  const child = owned(spawn(SERVER, { env, stdio: ["ignore", "pipe", "pipe"] }));
+  let log = "";
+  let tell = (): void => undefined;
+  const ready = new Promise<void>((resolve) => {
+    tell = resolve;
+  });
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on("data", (chunk) => {
+      log = (log + chunk).slice(-20_000);
+      if (log.includes("Server startup complete")) tell();
+    });
+  }
+  await started(child, () => log, ready);
+  guarded(child);
+  return child;
+}
+
+async function listening(port: number): Promise<void> {
+  for (;;) {
+    const socket = dial(port, "127.0.0.1");
+    const there = await new Promise<boolean>((resolve) => {
+      socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
+    });
+    socket.destroy();
+    if (there) return;
+    await sleep(10);
+  }
+}

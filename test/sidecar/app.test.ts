@@ -1,13 +1,15 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, afterEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, describe, expect, test, vi } from "vitest";
 import { newFolder } from "../harness/folder.ts";
 import { freePort } from "../harness/machine.ts";
 import { absentRedis, makeCertificates, startRedis } from "../harness/redis.ts";
 import { componentYaml, killSidecars, runSidecar, startSidecar } from "../harness/sidecar.ts";
 import { closeApps, memoryBus, publish, startApp, startFor, type TestApp } from "./_app.ts";
 
+// Each test starts processes of its own, several of them two.
+vi.setConfig({ testTimeout: 60_000 });
 afterAll(killSidecars);
 afterEach(closeApps);
 

@@ -50,6 +50,9 @@ export interface Line {
 /** Records past the oldest unhandled one: so many at most come twice after a crash. */
 const MOST_AHEAD = 10_000;
 
+/** Records that are handled and not committed: while the broker is away, so many at most are handled for nothing. */
+export const MOST_UNCOMMITTED = 500;
+
 export function createLine(options: LineOptions): Line {
   const { from, limit, clock, deliver, delay, changed } = options;
   /** Everything that is not handled, in the order of the partition. */
@@ -65,8 +68,14 @@ export function createLine(options: LineOptions): Line {
   let head = 0;
   let next = from;
   let roomy: (() => void)[] = [];
+  let committed = from;
   return {
-    committed: from,
+    get committed() {
+      return committed;
+    },
+    set committed(offset) {
+      committed = offset;
+    },
     get next() {
       return next;
     },
@@ -118,7 +127,7 @@ export function createLine(options: LineOptions): Line {
   }
 
   function start(): boolean {
-    if (ended.signal.aborted) return false;
+    if (ended.signal.aborted || done() - committed >= MOST_UNCOMMITTED) return false;
     const entry = again.shift() ?? take();
     if (!entry) return false;
     const work = handle(entry).finally(() => {

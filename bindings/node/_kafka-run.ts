@@ -1,7 +1,7 @@
 import type { Admin, Consumer, EachBatchPayload } from "kafkajs";
 import type { Clock } from "../../src/contracts/host.ts";
 import type { Feed } from "./_kafka-feed.ts";
-import type { Line } from "./_kafka-line.ts";
+import { type Line, MOST_UNCOMMITTED } from "./_kafka-line.ts";
 import { fromRecord, type HeaderSettings, keyOf } from "./_kafka-message.ts";
 import { findPositions } from "./_kafka-positions.ts";
 
@@ -42,6 +42,8 @@ function settleable() {
 
 /** Handled records wait so long for others, to be committed with them. */
 const COMMIT_MS = 100;
+/** A first member waits so long for a group that is not ready. */
+const JOIN_MS = 15_000;
 const RETRY_MS = 500;
 /** A batch waits so long for its line to have room; then others are fetched without it. */
 const HOLD_MS = 300;
@@ -58,9 +60,14 @@ export function startRun(options: RunOptions): Run {
   let state: "joining" | "member" | "away" = "joining";
   let timer: ReturnType<typeof setTimeout> | undefined;
   let flushing = Promise.resolve();
+  let hurrying = false;
   const joined = settleable();
   joined.promise.catch(() => undefined);
-  const consumer = options.consumer(() => !stopped.signal.aborted && epoch > 0);
+  const patience = clock.now() + JOIN_MS;
+  // A coordinator that has just started refuses everybody for a while.
+  const consumer = options.consumer(
+    () => !stopped.signal.aborted && (epoch > 0 || clock.now() < patience),
+  );
   const { events } = consumer;
 
   consumer.on(events.GROUP_JOIN, ({ payload }) => {
@@ -70,13 +77,14 @@ export function startRun(options: RunOptions): Run {
   });
   consumer.on(events.REBALANCING, () => {
     // Before the group divides the partitions anew: the commit is sent before the request to join.
-    void flush();
+    flushing = Promise.all([flushing, commitHandled()]).then(() => undefined);
     state = "away";
   });
   consumer.on(events.CRASH, ({ payload }) => {
     state = "away";
+    if (payload.restart || stopped.signal.aborted) return;
     if (epoch === 0) joined.reject(payload.error);
-    else if (!payload.restart && !stopped.signal.aborted) options.failed();
+    else options.failed();
   });
   const started = start();
   return { joined: joined.promise, changed, flush, stop };
@@ -165,10 +173,23 @@ export function startRun(options: RunOptions): Run {
   }
 
   function changed(): void {
+    if (isBehind() && !hurrying) {
+      hurrying = true;
+      void flush().finally(() => {
+        hurrying = false;
+      });
+    }
     timer ??= setTimeout(() => {
       timer = undefined;
       void flush();
     }, COMMIT_MS);
+  }
+
+  /** So much is handled and not committed that lines will soon start nothing more. */
+  function isBehind(): boolean {
+    return [...feeds.values()].some(({ lines }) =>
+      [...lines.values()].some((line) => line.done - line.committed >= MOST_UNCOMMITTED / 2),
+    );
   }
 
   function flush(): Promise<void> {
@@ -190,6 +211,7 @@ export function startRun(options: RunOptions): Run {
     try {
       await consumer.commitOffsets(offsets);
       for (const { line, offset } of ready) line.committed = offset;
+      for (const feed of feeds.values()) feed.pump();
     } catch {
       // The next assignment says what is committed; without one, the same is tried again.
       if (!stopped.signal.aborted) timer ??= setTimeout(again, RETRY_MS);

@@ -104,6 +104,8 @@ export async function killRun(
     }
     await reached(all, part * count);
     const victim = living[cut.length % 2] as ConsumerProcess;
+    // After a restart it may have nothing yet.
+    for (let turn = 0; turn < 200 && victim.inHand.size === 0; turn++) await sleep(50);
     await victim.kill();
     // What its pipe still held has been read once the process is gone and a turn is over.
     await sleep(50);

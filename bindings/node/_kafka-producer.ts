@@ -43,9 +43,9 @@ export function createSender(options: SenderOptions): Sender {
       if (waiting >= MOST_WAITING) throw unavailable(component, `${waiting} calls wait for Kafka`);
       waiting++;
       const work = write(topic, messages).finally(() => waiting--);
-      await explained(inTime(work, call, limit, late));
+      await inTime(explained(work), call, limit, late);
     },
-    connect: async (call) => void (await explained(inTime(connected(), call, limit, late))),
+    connect: async (call) => void (await inTime(explained(connected()), call, limit, late)),
     native() {
       if (open) return open.kafka;
       throw unavailable(component, "there is no connection yet: the first call makes it");

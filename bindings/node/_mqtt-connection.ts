@@ -36,7 +36,7 @@ export function createConnection({ component, options, made }: ConnectionOptions
         return await inTime(connected(), call, WAIT_MS, late);
       } catch (error) {
         if (!opened) await end();
-        throw explain(error, component);
+        throw call.signal?.aborted ? error : explain(error, component);
       }
     },
     get client() {

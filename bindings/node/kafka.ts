@@ -249,7 +249,7 @@ function kafkaBroker(settings: KafkaOptions, host: Host, name: string): PubSub {
   return {
     init: (call) => sender.connect(call),
 
-    publish: (topic, message, call) => sender.send(topic, [recordOf(message)], call),
+    publish: async (topic, message, call) => sender.send(topic, [recordOf(message)], call),
 
     async publishBulk(topic, messages, call) {
       const outcomes: (ComponentError | undefined)[] = new Array(messages.length);

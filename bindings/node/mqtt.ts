@@ -99,13 +99,12 @@ function mqttBroker(
       waiting++;
       const sent = client
         .publishAsync(topic, payloadOf(data), { qos: plan.qos, retain })
+        .catch((error: unknown) => {
+          throw explain(error, name);
+        })
         .finally(() => waiting--);
       const late = () => `component ${name}: the broker did not answer within ${PUBLISH_MS} ms`;
-      try {
-        await inTime(sent, call, PUBLISH_MS, late);
-      } catch (error) {
-        throw explain(error, name);
-      }
+      await inTime(sent, call, PUBLISH_MS, late);
     },
 
     subscribe: (request, { signal }) => subscriber.subscribe(request, signal),

@@ -26,13 +26,16 @@ export function connection(component: string, host: Host, options: ConnectionOpt
 
   return {
     async run(call, work) {
-      const until = clock.now() + options.busyTimeoutMs;
+      const began = clock.now();
+      const until = Math.min(began + options.busyTimeoutMs, call.deadline ?? Infinity);
       for (let attempt = 0; ; attempt++) {
         try {
           return work(open());
         } catch (error) {
           if (!isSqliteError(error)) throw error;
-          if (!isBusy(error) || clock.now() >= until) throw translate(error);
+          if (!isBusy(error) || clock.now() >= until) {
+            throw translate(error, clock.now() - began);
+          }
         }
         await clock.sleep(1 + random.number() * 2 ** Math.min(attempt, 4), call.signal);
       }
@@ -64,8 +67,8 @@ export function connection(component: string, host: Host, options: ConnectionOpt
     return opened;
   }
 
-  function translate(error: SqliteError): ComponentError {
-    const [kind, text] = explain(error.errcode & 0xff, path, options.busyTimeoutMs);
+  function translate(error: SqliteError, waitedMs: number): ComponentError {
+    const [kind, text] = explain(error.errcode & 0xff, path, waitedMs);
     return new ComponentError(kind, `component ${component}: ${text} (SQLite: ${error.message})`, {
       cause: error,
     });
@@ -110,13 +113,13 @@ function isBusy({ errcode }: SqliteError): boolean {
 }
 
 /** SQLite's primary result codes, as sqlite.org/rescode.html has them. */
-function explain(code: number, path: string, busyTimeoutMs: number): [ErrorKind, string] {
+function explain(code: number, path: string, waitedMs: number): [ErrorKind, string] {
   switch (code) {
     case BUSY:
     case LOCKED:
       return [
         "unavailable",
-        `${path} is locked by another process, and was so for ${busyTimeoutMs} ms: raise busyTimeout, or end whoever holds it`,
+        `${path} is locked by another process, and was so for ${waitedMs} ms: raise busyTimeout, or end whoever holds it`,
       ];
     case 8:
       return [

@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -119,6 +119,9 @@ test("100,000 waiting messages and a slow handler: memory and what is in hand st
   const { publisher, said, worker, file } = bed();
   await (await worker()).stop();
   await publisher.publishBulk("jobs", entries(100_000, "x".repeat(1000)));
+  // What is written is moved into the file on the way, and not only when everybody has left.
+  expect(statSync(`${file}-wal`).size / 2 ** 20).toBeLessThan(30);
+  expect(statSync(file).size / 2 ** 20).toBeGreaterThan(100);
   const slow = await worker({ ms: 20, concurrency: 4 });
   await until(() => said("ended").length >= 20);
   const before = await slow.usage();

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { DatabaseSync } from "node:sqlite";
+import { DatabaseSync } from "node:sqlite";
 import { beforeEach, describe, expect, test } from "vitest";
 import {
   type Claim,
@@ -236,6 +236,15 @@ test("no statement of a claim or a publish goes through all that waits", async (
   // The control: that of the groups, which are few, does.
   const plan = raw.prepare(`EXPLAIN QUERY PLAN ${groups.sourceSQL}`).all();
   expect(plan.map(({ detail }) => detail).join("; ")).toMatch(/SCAN pubsub_groups/);
+});
+
+test("waits for a held file no longer than its call lasts", async () => {
+  const holder = new DatabaseSync(raw.location() as string);
+  holder.exec("BEGIN IMMEDIATE");
+  const ending = { ...call, deadline: clock.now() };
+  const failed = queue.publish("t", [{ data: "m", metadata: {} }], ending);
+  // The clock stands still: whoever waits here waits for ever.
+  await expect(failed).rejects.toMatchObject({ kind: "unavailable" });
 });
 
 test("a commit is on the disk when it is acknowledged", () => {

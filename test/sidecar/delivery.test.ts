@@ -32,6 +32,13 @@ const subscriptions = [
     deadLetterTopic: "buried",
     bulkSubscribe: { enabled: true, maxMessagesCount: 3, maxAwaitDurationMs: 100 },
   },
+  {
+    pubsubname: "bus",
+    topic: "raw-bulk",
+    route: "/raw-bulk",
+    metadata: { rawPayload: "true" },
+    bulkSubscribe: { enabled: true, maxMessagesCount: 1 },
+  },
 ];
 
 let app: TestApp;
@@ -229,5 +236,29 @@ describe("messages in bulk", () => {
         expect.objectContaining({ contentType: "application/cloudevents+json", metadata: {} }),
       ]),
     });
+  });
+
+  test("are dead-lettered where the app answers 404", async () => {
+    app.handle = ({ path }) => (path === "/bulk" ? { status: 404 } : undefined);
+    await publish(sidecar, "bus/bulk", { n: 6 });
+    await expect.poll(() => dataAt("/buried")).toContainEqual({ n: 6 });
+  });
+
+  test("come as they are where they are raw", async () => {
+    app.handle = ({ path, body }) => {
+      if (path !== "/raw-bulk") return undefined;
+      const { entries } = JSON.parse(body) as Envelope;
+      return { body: { statuses: entries.map(({ entryId }) => ({ entryId, status: "SUCCESS" })) } };
+    };
+    await publish(sidecar, "bus/raw-bulk?metadata.rawPayload=true", "no event");
+    await expect.poll(() => at("/raw-bulk")).toHaveLength(1);
+    expect(JSON.parse(at("/raw-bulk")[0]?.body ?? "").entries).toEqual([
+      {
+        entryId: expect.any(String),
+        event: Buffer.from("no event").toString("base64"),
+        contentType: "application/octet-stream",
+        metadata: { rawPayload: "true" },
+      },
+    ]);
   });
 });

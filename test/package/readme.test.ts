@@ -14,6 +14,11 @@ const given: Readonly<Record<string, string>> = {
   "state.native()": `import type { Blocks } from "pillion";
 declare const c: { var: { blocks: Blocks } }, value: number, next: number, etag: string, keys: string[], cursor: string;
 `,
+  "pubsub(orders).publish": `import { type Blocks, topic } from "pillion";
+import * as v from "valibot";
+declare const pubsub: Blocks["pubsub"], data: unknown;
+const schema = v.object({ id: v.string(), total: v.number() });
+`,
   "ApiError.is": `import { ApiError, type State } from "pillion";
 declare const state: State, value: number, etag: string;
 `,

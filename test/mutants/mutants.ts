@@ -2,7 +2,9 @@ import { above } from "./above.ts";
 import { ofApps } from "./app.ts";
 import { d1 } from "./d1.ts";
 import { http } from "./http.ts";
+import { kafka } from "./kafka.ts";
 import { kv } from "./kv.ts";
+import { mqtt } from "./mqtt.ts";
 import type { Mutant } from "./mutant.ts";
 import { nats } from "./nats.ts";
 import { postgresql } from "./postgresql.ts";
@@ -334,6 +336,8 @@ export const mutants: readonly Mutant[] = [
   ...above,
   ...pubsub,
   ...nats,
+  ...kafka,
+  ...mqtt,
   ...sqliteQueue,
   ...redis,
   ...redisStream,

@@ -57,7 +57,7 @@ export function createLine(options: LineOptions): Line {
   const { from, limit, clock, deliver, delay, changed } = options;
   /** Everything that is not handled, in the order of the partition. */
   const open = new Set<number>();
-  const waiting: Entry[] = [];
+  const waiting: (Entry | undefined)[] = [];
   /** What comes again goes first. */
   const again: Entry[] = [];
   /** Keys that have a record in hand or held, with the records that wait for it. */
@@ -143,6 +143,8 @@ export function createLine(options: LineOptions): Line {
     for (;;) {
       const entry = waiting[head];
       if (!entry) return undefined;
+      // Gone from here too: what is handled must not stay in memory.
+      waiting[head] = undefined;
       head++;
       // Not by shift(), which moves all that is behind.
       if (head > 1000 && head * 2 > waiting.length) {

@@ -1,6 +1,7 @@
 import type { Host } from "../../src/contracts/host.ts";
 import type { SubscribeRequest, Subscription } from "../../src/contracts/pubsub.ts";
 import { ComponentError } from "../../src/errors.ts";
+import { inTime } from "./_deadline.ts";
 import { createFeed, type Feed } from "./_kafka-feed.ts";
 import { type Run, type RunOptions, startRun } from "./_kafka-run.ts";
 
@@ -22,6 +23,8 @@ export interface Session {
 
 /** Subscriptions that come so close after each other join together. */
 const GATHER_MS = 10;
+/** More than a group waits for its other members when one joins. */
+const JOINED_MS = 90_000;
 const BACKOFF_MS = 500;
 const LONGEST_BACKOFF_MS = 10_000;
 
@@ -77,7 +80,8 @@ export function createSession(options: SessionOptions): Session {
       const parts = await options.run();
       // A copy: a topic that comes later is for the next member.
       run = startRun({ ...parts, feeds: new Map(feeds), failed: heal });
-      await run.joined;
+      const late = () => `component ${component}: its group gave it nothing in ${JOINED_MS} ms`;
+      await inTime(run.joined, { signal: undefined, deadline: undefined }, JOINED_MS, late);
     });
     queued = next;
     turn = next.catch(() => undefined);
@@ -107,8 +111,10 @@ export function createSession(options: SessionOptions): Session {
 
   async function close(): Promise<void> {
     closed.abort();
-    await turn;
     await Promise.all([...feeds.values()].map((feed) => feed.stop()));
+    // Whoever waits for it to have joined waits no longer.
+    await run?.stop();
+    await turn;
     await run?.stop();
     run = undefined;
     feeds.clear();

@@ -28,6 +28,7 @@ const END_MS = 2000;
 export function createConnection({ component, options, made }: ConnectionOptions): Connection {
   let client: MqttClient | undefined;
   let making: Promise<MqttClient> | undefined;
+  let waiting: Promise<MqttClient> | undefined;
   let opened = false;
   return {
     async ready(call) {
@@ -49,11 +50,27 @@ export function createConnection({ component, options, made }: ConnectionOptions
     making ??= make();
     const found = await making;
     if (found.connected) return found;
+    // One for all who wait: an outage may be long, and have many.
+    waiting ??= connecting(found).finally(() => {
+      waiting = undefined;
+    });
+    return waiting;
+  }
+
+  function connecting(found: MqttClient): Promise<MqttClient> {
     return new Promise((resolve, reject) => {
-      found.once("connect", () => resolve(found));
-      found.once("end", () => reject(new Error("the connection was ended")));
+      const failed = (error: Error) => settle(() => reject(error));
+      const ended = () => failed(new Error("the connection was ended"));
+      const there = () => settle(() => resolve(found));
+      found.once("connect", there);
+      found.once("end", ended);
       // Later ones are the driver's to mend.
-      if (!opened) found.once("error", reject);
+      if (!opened) found.once("error", failed);
+
+      function settle(tell: () => void): void {
+        found.off("connect", there).off("end", ended).off("error", failed);
+        tell();
+      }
     });
   }
 
@@ -65,7 +82,6 @@ export function createConnection({ component, options, made }: ConnectionOptions
     found.on("connect", () => {
       opened = true;
     });
-    found.setMaxListeners(0);
     made?.(found);
     return found;
   }

@@ -3,7 +3,7 @@ import { cpSync, existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Kafka } from "kafkajs";
+import type { Kafka, KafkaConfig } from "kafkajs";
 import { createClient, loadDriver } from "../../bindings/node/_kafka-driver.ts";
 import { newFolder, temporary } from "./folder.ts";
 import { freePort } from "./machine.ts";
@@ -42,8 +42,14 @@ function jars(): string | undefined {
   return folder && existsSync(join(folder, "lib")) ? join(folder, "lib", "*") : undefined;
 }
 
-/** Starts one broker with nothing in it on free ports of 127.0.0.1; `extra` are lines of its properties. */
-export async function startKafka(extra: readonly string[] = []): Promise<KafkaServer> {
+/**
+ * Starts one broker with nothing in it on free ports of 127.0.0.1. `extra` are lines of its properties, `connect` says how
+ * `raw` reaches it where that is not plainly.
+ */
+export async function startKafka(
+  extra: readonly string[] = [],
+  connect: Omit<KafkaConfig, "brokers"> = {},
+): Promise<KafkaServer> {
   const path = jars();
   if (!path) throw new Error("no Kafka to start: set PILLION_KAFKA");
   const folder = newFolder("kafka");
@@ -56,7 +62,7 @@ export async function startKafka(extra: readonly string[] = []): Promise<KafkaSe
     return launch(port);
   });
   const brokers = `127.0.0.1:${port}`;
-  const raw = createClient(await loadDriver(), { brokers: [brokers] }, {});
+  const raw = createClient(await loadDriver(), { brokers: [brokers], ...connect }, {});
   const admin = raw.admin();
   await admin.connect();
   return {

@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import mqtt from "mqtt";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
@@ -7,6 +7,7 @@ import type { Outcome, PubSub } from "../../src/contracts/pubsub.ts";
 import { startConsumer } from "../harness/consumers.ts";
 import { newFolder } from "../harness/folder.ts";
 import { absentMosquitto, type Mosquitto, startMosquitto } from "../harness/mosquitto.ts";
+import { makeCertificates } from "../harness/redis.ts";
 import { call, consume, failure, opened, text } from "./_broker.ts";
 
 const absent = absentMosquitto();
@@ -209,6 +210,24 @@ describe.skipIf(absent)(`MQTT${absent ? ` (skipped: ${absent})` : ""}`, () => {
       expect(found).toMatch(/^config: component broker: .*password in url/);
       expect(found).not.toContain("secret");
     }
+    await guarded.stop();
+  });
+
+  test("connects by TLS with a certificate of its own, and not to whom it does not know", async () => {
+    const { ca, cert, key } = makeCertificates();
+    const files = [`cafile ${ca}`, `certfile ${cert}`, `keyfile ${key}`];
+    const guarded = await startMosquitto([...files, "require_certificate true"]);
+    const url = guarded.url.replace("mqtt:", "mqtts:");
+    const [caCert, clientCert, clientKey] = [ca, cert, key].map((file) =>
+      readFileSync(file, "utf8"),
+    );
+    const trusted = { url, caCert, clientCert, clientKey };
+    const { seen } = await consume(broker(trusted), "t/tls");
+    await broker({ ...trusted, consumerID: "publisher" }).publish("t/tls", message("x"), call);
+    await vi.waitFor(() => expect(seen.map(text)).toEqual(["x"]), 10_000);
+    const unknown = broker({ url, clientCert, clientKey }).init?.(call) as Promise<void>;
+    expect(await failure(unknown)).toMatch(/^config: .*set caCert/);
+    await Promise.all(brokers.splice(0).map((one) => one.close?.()));
     await guarded.stop();
   });
 

@@ -51,7 +51,7 @@ export interface Line {
 const MOST_AHEAD = 10_000;
 
 /** Records that are handled and not committed: while the broker is away, so many at most are handled for nothing. */
-export const MOST_UNCOMMITTED = 500;
+export const MOST_UNCOMMITTED = 200;
 
 export function createLine(options: LineOptions): Line {
   const { from, limit, clock, deliver, delay, changed } = options;

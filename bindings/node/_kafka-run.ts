@@ -137,6 +137,8 @@ export function startRun(options: RunOptions): Run {
       settled = mine;
       joined.resolve();
       for (const feed of feeds.values()) feed.pump();
+      // What was handled while nothing could be committed: lines may wait for just that.
+      changed();
       return;
     }
   }

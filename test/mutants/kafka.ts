@@ -53,4 +53,11 @@ export const kafka: readonly Mutant[] = [
     by: "(hash >>> 0) % count",
     tests: ["test/node/kafka-layout.test.ts"],
   },
+  {
+    name: "Kafka: what was handled while the group divided its partitions holds up the rest",
+    file: "bindings/node/_kafka-run.ts",
+    replace: "changed();\n      return;",
+    by: "return;",
+    tests: ["test/node/kafka-kill.test.ts"],
+  },
 ];

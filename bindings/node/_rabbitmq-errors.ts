@@ -20,7 +20,7 @@ export function explain(error: unknown, component: string): unknown {
         )
       : fault("config", `the server permits it not to this user: ${reasonOf(message)}`);
   }
-  if (status === NOT_ALLOWED) {
+  if (status === NOT_ALLOWED || /Expected ConnectionOpenOk/.test(message)) {
     return fault(
       "config",
       "the server has no such virtual host, or not for this user: correct it in connectionString",

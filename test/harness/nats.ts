@@ -72,7 +72,7 @@ export async function startNats(args: readonly string[] = [], token?: string): P
     async start() {
       child = await launch();
     },
-    freeze: () => frozen(child),
+    freeze: () => frozen(child.pid as number),
     thaw: () => void child.kill("SIGCONT"),
     async stop() {
       await connection.close();

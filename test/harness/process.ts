@@ -67,18 +67,20 @@ export function ended(child: ChildProcess, signal: "SIGTERM" | "SIGKILL"): Promi
 }
 
 /** SIGSTOP; resolves once every thread stands still. */
-export async function frozen(child: ChildProcess): Promise<void> {
-  child.kill("SIGSTOP");
-  const tasks = `/proc/${child.pid}/task`;
+export async function frozen(pid: number): Promise<void> {
+  process.kill(pid, "SIGSTOP");
+  const tasks = `/proc/${pid}/task`;
   const stopped = (thread: string) =>
     /^\d+ \(.*\) T /.test(readFileSync(`${tasks}/${thread}/stat`, "utf8"));
   while (!readdirSync(tasks).every(stopped)) await sleep(1);
 }
 
-/** Ends the server also when this process is killed, and with it everything that could end it: a worker of the tests is. */
-export function guarded(server: ChildProcess): void {
+/**
+ * Ends the server, or the process under it that does the work, also when this process is killed, and with it everything that could end it: a worker of the tests is.
+ */
+export function guarded(server: ChildProcess, pid = server.pid): void {
   const script = 'cat > /dev/null; kill -CONT "$0"; kill -KILL "$0"';
-  const watcher = spawn("/bin/sh", ["-c", script, String(server.pid)], {
+  const watcher = spawn("/bin/sh", ["-c", script, String(pid)], {
     stdio: ["pipe", "ignore", "ignore"],
     detached: true,
   });

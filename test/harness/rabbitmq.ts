@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect as dial } from "node:net";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -13,8 +14,8 @@ export interface RabbitServer {
   readonly url: string;
   /** A connection past pillion, which is lost when the server halts. */
   raw(): Promise<ChannelModel>;
-  /** SIGTERM, or a crash; its data stay in its folder. */
-  halt(signal?: "SIGTERM" | "SIGKILL"): Promise<void>;
+  /** SIGTERM; its data stay in its folder. */
+  halt(): Promise<void>;
   /** On the same port, with what is in its folder. */
   start(): Promise<void>;
   /** The process keeps its sockets and does nothing more. */
@@ -67,7 +68,7 @@ export async function startRabbit(): Promise<RabbitServer> {
   guarded(names);
   await started(names, () => "", listening(mapper));
   const launch = () => serve(env);
-  let child = await launch();
+  let server = await launch();
   const url = `amqp://127.0.0.1:${port}`;
   const connections = new Set<ChannelModel>();
   return {
@@ -79,22 +80,49 @@ export async function startRabbit(): Promise<RabbitServer> {
       connections.add(connection);
       return connection;
     },
-    halt: (signal = "SIGTERM") => ended(child, signal),
+    halt: () => halt(server),
     async start() {
-      child = await launch();
+      server = await launch();
     },
-    freeze: () => frozen(child),
-    thaw: () => void child.kill("SIGCONT"),
+    freeze: () => frozen(server.worker),
+    thaw: () => void process.kill(server.worker, "SIGCONT"),
     async stop() {
       await Promise.allSettled([...connections].map((connection) => connection.close()));
-      child.kill("SIGCONT");
-      await ended(child, "SIGTERM");
+      await halt(server);
       await ended(names, "SIGTERM");
     },
   };
 }
 
-async function serve(env: NodeJS.ProcessEnv): Promise<ChildProcess> {
+/** A script that waits for the process that is the server. */
+interface Launched {
+  readonly script: ChildProcess;
+  readonly worker: number;
+}
+
+const HALT_MS = 20_000;
+
+async function halt({ script, worker }: Launched): Promise<void> {
+  if (script.exitCode !== null || script.signalCode !== null) return;
+  const gone = once(script, "exit");
+  script.kill("SIGTERM");
+  const force = setTimeout(() => process.kill(worker, "SIGKILL"), HALT_MS);
+  await gone;
+  clearTimeout(force);
+}
+
+/** The only process of that name under another. */
+function workerOf(pid: number): number {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ");
+  for (const child of children.filter(Boolean).map(Number)) {
+    if (readFileSync(`/proc/${child}/comm`, "utf8").startsWith("beam")) return child;
+    const below = workerOf(child);
+    if (below) return below;
+  }
+  return 0;
+}
+
+async function serve(env: NodeJS.ProcessEnv): Promise<Launched> {
   const child = owned(spawn(SERVER, { env, stdio: ["ignore", "pipe", "pipe"] }));
   let log = "";
   let tell = (): void => undefined;
@@ -108,8 +136,9 @@ async function serve(env: NodeJS.ProcessEnv): Promise<ChildProcess> {
     });
   }
   await started(child, () => log, ready);
-  guarded(child);
-  return child;
+  const worker = workerOf(child.pid as number) || (child.pid as number);
+  guarded(child, worker);
+  return { script: child, worker };
 }
 
 async function listening(port: number): Promise<void> {

@@ -9,6 +9,7 @@ import type { Mutant } from "./mutant.ts";
 import { nats } from "./nats.ts";
 import { postgresql } from "./postgresql.ts";
 import { pubsub } from "./pubsub.ts";
+import { rabbitmq } from "./rabbitmq.ts";
 import { redis } from "./redis.ts";
 import { redisStream } from "./redis-stream.ts";
 import { resources } from "./resources.ts";
@@ -339,6 +340,7 @@ export const mutants: readonly Mutant[] = [
   ...kafka,
   ...mqtt,
   ...sqliteQueue,
+  ...rabbitmq,
   ...redis,
   ...redisStream,
   ...postgresql,

@@ -1,0 +1,57 @@
+import type { Mutant } from "./mutant.ts";
+
+const consumer = "bindings/node/_rabbitmq-consumer.ts";
+const trouble = ["test/node/rabbitmq-trouble.test.ts"];
+const layout = ["test/node/rabbitmq-layout.test.ts"];
+
+export const rabbitmq: readonly Mutant[] = [
+  {
+    name: "RabbitMQ: a message is acknowledged before it is handled",
+    file: consumer,
+    replace: "    const attempt = counts.attempt(message);\n",
+    by: "    const attempt = counts.attempt(message);\n    from.ack(message);\n",
+    tests: trouble,
+  },
+  {
+    name: "RabbitMQ: a failed message is dropped, as daprd does",
+    file: consumer,
+    replace: "sent(() => channel.nack(message, false, true));",
+    by: "sent(() => channel.nack(message, false, false));",
+    tests: layout,
+  },
+  {
+    name: "RabbitMQ: messages that wait to come again stand in the way",
+    file: consumer,
+    replace: "Math.min(1 + Math.ceil(held / prefetch), most)",
+    by: "Math.min(1, most)",
+    tests: layout,
+  },
+  {
+    name: "RabbitMQ: deliveries are not counted",
+    file: "bindings/node/_rabbitmq-message.ts",
+    replace: "return (last ?? 1) + 1;",
+    by: "return 2;",
+    tests: layout,
+  },
+  {
+    name: "RabbitMQ: a refused publish is a success, as daprd's",
+    file: "bindings/node/_rabbitmq-publisher.ts",
+    replace: "(error ? reject(error) : resolve())",
+    by: "resolve()",
+    tests: trouble,
+  },
+  {
+    name: "RabbitMQ: a queue that is gone stays gone",
+    file: consumer,
+    replace: "      lost();\n      return;\n",
+    by: "      return;\n",
+    tests: trouble,
+  },
+  {
+    name: "RabbitMQ: a subscription ends with its connection",
+    file: consumer,
+    replace: '    channel.on("close", lost);\n',
+    by: "",
+    tests: trouble,
+  },
+];

@@ -197,8 +197,9 @@ describe.skipIf(absent)(`pubsub.rabbitmq${absent ? ` (skipped: ${absent})` : ""}
       await vi.waitFor(() => expect(seen.map(text)).toContain("good"), 20_000);
       // All of them are the queue's again once the subscription ends.
       await stop();
-      const { messageCount } = await raw.checkQueue(`shop-${topic}`);
-      expect(messageCount).toBe(100);
+      await vi.waitFor(async () =>
+        expect((await raw.checkQueue(`shop-${topic}`)).messageCount).toBe(100),
+      );
     },
   );
 

@@ -27,9 +27,10 @@ export function defineApp(app: App): App {
   return app;
 }
 
-/** The app's `fetch`. Throws `ERR_CONFIGURATION` where that is no function. */
-export function fetchOf({ id, fetch }: App): FetchHandler {
+/** The app's `fetch`; one that finds nothing for an app that only consumes. Throws `ERR_CONFIGURATION` where that is no function. */
+export function fetchOf({ id, fetch, subscriptions }: App): FetchHandler {
   if (typeof fetch === "function") return fetch;
+  if (!fetch && subscriptions?.length) return () => new Response(null, { status: 404 });
   throw configurationError(`app ${id} has no fetch: defineApp({ id, fetch: http.fetch })`);
 }
 

@@ -21,13 +21,12 @@ export function settingsOf<F extends Fields>(
   const settings: Record<string, unknown> = {};
   for (const [name, field] of Object.entries(fields)) {
     const value = options[name] ?? field.default;
-    if (value === undefined) {
-      if (!field.required) continue;
+    if (field.required && (value ?? "") === "") {
       throw configurationError(
         `component ${component} needs the setting ${name}: ${field.description}`,
       );
     }
-    settings[name] = check(value, name, field, component);
+    if (value !== undefined) settings[name] = check(value, name, field, component);
   }
   return settings as Settings<F>;
 }
@@ -41,11 +40,6 @@ function check(value: unknown, name: string, field: Field, component: string): u
   }
   const sound = field.type === "number" ? Number.isFinite(value) : typeof value === field.type;
   if (!sound) throw wrongType(`a ${field.type}`);
-  if (field.required && value === "") {
-    throw configurationError(
-      `component ${component}: the setting ${name} is empty: ${field.description}`,
-    );
-  }
   return value;
 
   function wrongType(wanted: string) {

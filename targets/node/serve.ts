@@ -40,7 +40,7 @@ export interface NodeServer extends AsyncDisposable {
  */
 export async function serve(app: App, options: NodeServeOptions = {}): Promise<NodeServer> {
   const { subscriptions = [], outboxes = [] } = app;
-  const fetch = app.fetch || subscriptions.length === 0 ? fetchOf(app) : nothing;
+  const fetch = fetchOf(app);
   const runtime = await open(app, options);
   const work = pendingWork(runtime.onEvent);
   const listener = toNodeHandler((request) =>
@@ -97,9 +97,6 @@ export async function serve(app: App, options: NodeServeOptions = {}): Promise<N
 
 /** Milliseconds in which brokers are told of messages whose handlers were cut off. */
 const LAST_MS = 1000;
-
-/** The `fetch` of an app that only consumes. */
-const nothing = () => new Response(null, { status: 404 });
 
 type PendingWork = ReturnType<typeof pendingWork>;
 

@@ -23,8 +23,8 @@ export interface QueueBatch {
 }
 
 /**
- * The handlers of a Worker. Throws `ERR_CONFIGURATION`, while the module loads, for an app without `fetch` and for
- * components and subscriptions that cannot work, so that a bad deployment is refused and not served.
+ * The handlers of a Worker. Throws `ERR_CONFIGURATION`, while the module loads, for an app without `fetch` and
+ * subscriptions, and for components and subscriptions that cannot work, so that a bad deployment is refused and not served.
  */
 export function serve(app: App, options: ServeOptions = {}): WorkerHandlers {
   const { subscriptions = [] } = app;

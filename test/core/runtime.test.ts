@@ -97,10 +97,9 @@ describe("what cannot work is said at once, with the component, the setting and 
     });
     const made = (options: object) => () =>
       runtimeWith({ components: { store: store(options as never) } });
-    expect(made({})).toThrow("component store needs the setting table: Name of the table.");
-    expect(made({ table: "" })).toThrow(
-      "component store: the setting table is empty: Name of the table.",
-    );
+    for (const missing of [{}, { table: "" }]) {
+      expect(made(missing)).toThrow("component store needs the setting table: Name of the table.");
+    }
     expect(made({ table: "t", password: "hunter2" })).toThrow(
       "component store: the setting password must be a number, not string",
     );

@@ -13,6 +13,7 @@ import { lambda } from "./lambda.ts";
 import { type Goal, met, type Row } from "./measure.ts";
 import { nats } from "./nats.ts";
 import { postgresql } from "./postgresql.ts";
+import { queues } from "./queues.ts";
 import { redis } from "./redis.ts";
 import { redisStream } from "./redis-stream.ts";
 import { sidecar } from "./sidecar.ts";
@@ -35,6 +36,7 @@ const suites = {
   dynamodb,
   workers,
   cloudflareStores,
+  queues,
   bundles,
   lambda,
   startup,

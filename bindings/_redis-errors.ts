@@ -25,6 +25,7 @@ const findings: Readonly<Record<string, readonly [ErrorKind, string]>> = {
   CLUSTERDOWN: ["unavailable", "the cluster is down, or part of it"],
   TRYAGAIN: ["unavailable", "the keys are moving to another server of the cluster"],
   BUSY: ["unavailable", "the server is busy with another client's script"],
+  WRONGTYPE: ["invalid", "the key holds something of another type, which is left as it is"],
   CROSSSLOT: [
     "invalid",
     "the keys of one transaction lie in different slots of the cluster: nothing was written; give them a hash tag in common, such as {order-1}-items and {order-1}-total",

@@ -126,6 +126,7 @@ function snsSqs(settings: SnsSqsSettings, host: Host, component: string): PubSub
   return {
     maxBulkMessages: MAX_ENTRIES,
     processingTimeout: pulls ? settings.messageVisibilityTimeout : undefined,
+    maxRetries: settings.messageReceiveLimit && settings.messageReceiveLimit - 1,
     publish: (topic, message, call) => publish(broker, settings, topic, message, call),
     publishBulk: (topic, messages, call) => publishBulk(broker, settings, topic, messages, call),
     ...(pulls && { subscribe: puller.subscribe }),

@@ -50,6 +50,9 @@ export function createReader(options: ReaderOptions): Reader {
   const { supply, clock, group, consumer, depth, blockMs, answerMs, unblock } = options;
   const lines = new Set<Line>();
   const ids = new WeakMap<Client, number>();
+  /** Lines whose topic the server refuses to read, and when they are tried again: the others go on without them. */
+  const sick = new Set<Line>();
+  let cure = 0;
   let reading: Reading | undefined;
   let interrupting: Reading | undefined;
   let last: Client | undefined;
@@ -65,6 +68,7 @@ export function createReader(options: ReaderOptions): Reader {
     },
     async remove(line) {
       lines.delete(line);
+      sick.delete(line);
       wake();
       const current = reading?.lines.includes(line) ? reading : undefined;
       if (lines.size === 0 && !current) ends?.abort();
@@ -82,7 +86,7 @@ export function createReader(options: ReaderOptions): Reader {
   };
 
   function nudge(line: Line): void {
-    if (!lines.has(line) || line.room() === 0) return;
+    if (!lines.has(line) || sick.has(line) || line.room() === 0) return;
     wake();
     if (reading && !reading.lines.includes(line)) void interrupt(reading);
   }
@@ -93,7 +97,9 @@ export function createReader(options: ReaderOptions): Reader {
     let failures = 0;
     while (lines.size > 0 && !own.signal.aborted) {
       try {
-        if (failures > 0) await recover(failures, own.signal);
+        if (failures > 0 || (sick.size > 0 && clock.now() >= cure)) {
+          await recover(failures, own.signal);
+        }
         await turn(own.signal);
         failures = 0;
       } catch {
@@ -109,7 +115,15 @@ export function createReader(options: ReaderOptions): Reader {
   /** At once at first, also because a group that is gone is no trouble of the server's. */
   async function recover(failures: number, signal: AbortSignal): Promise<void> {
     if (failures > 1) await clock.sleep(Math.min(50 * 2 ** failures, LONGEST_PAUSE_MS), signal);
-    await Promise.all([...lines].map((line) => line.recover()));
+    const all = [...lines];
+    const outcomes = await Promise.allSettled(all.map((line) => line.recover()));
+    const failed = outcomes.flatMap((outcome) => (outcome.status === "rejected" ? [outcome] : []));
+    sick.clear();
+    if (failed[0] && failed.length === all.length) throw failed[0].reason;
+    for (const [index, { status }] of outcomes.entries()) {
+      if (status === "rejected") sick.add(all[index] as Line);
+    }
+    cure = clock.now() + LONGEST_PAUSE_MS;
   }
 
   async function turn(signal: AbortSignal): Promise<void> {
@@ -119,7 +133,7 @@ export function createReader(options: ReaderOptions): Reader {
     if (unblock && !ids.has(client)) {
       ids.set(client, await inTime(client.client("ID"), call, answerMs, late));
     }
-    const wanted = [...lines].filter((line) => line.room() > 0);
+    const wanted = [...lines].filter((line) => line.room() > 0 && !sick.has(line));
     if (wanted.length === 0) {
       await new Promise<void>((resolve) => (wake = resolve));
       return;

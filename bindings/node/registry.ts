@@ -8,6 +8,7 @@ export type ComponentFactory = { create(options: object): Component }["create"];
  * a bundler takes in all of them.
  */
 export const registry: Readonly<Record<string, () => Promise<ComponentFactory>>> = {
+  "pubsub.aws.eventbridge": async () => (await import("../aws/eventbridge.ts")).pubsub,
   "pubsub.aws.snssqs": async () => (await import("../aws/sns-sqs.ts")).pubsub,
   "pubsub.cloudflare.queues": async () => (await import("../cloudflare/queues.ts")).pubsub,
   "pubsub.in-memory": async () => (await import("../memory.ts")).pubsub,

@@ -1,4 +1,5 @@
-import { checkSubscriptions, type TopicSubscription } from "../../src/blocks/pubsub/subscribe.ts";
+import { checkPushed } from "../../src/blocks/pubsub/push.ts";
+import type { TopicSubscription } from "../../src/blocks/pubsub/subscribe.ts";
 import { configurationError } from "../../src/errors.ts";
 import type { Runtime } from "../../src/runtime.ts";
 import { describeEvent, headerReader } from "./events.ts";
@@ -10,18 +11,10 @@ export function checkConsumer(
   subscriptions: readonly TopicSubscription[],
   stream: boolean | undefined,
 ): void {
-  const { id } = runtime.options;
-  checkSubscriptions(id, subscriptions);
+  checkPushed(runtime, subscriptions);
   if (stream) {
     throw configurationError(
-      `app ${id} has subscriptions, and a handler that streams answers only HTTP: export a second handler, serve(app), for them`,
-    );
-  }
-  for (const { pubsub, topic } of subscriptions) {
-    const { instance, component } = runtime.find("pubsub", pubsub);
-    if (instance.accept) continue;
-    throw configurationError(
-      `cannot subscribe to topic ${topic} of ${pubsub}: nothing brings messages of ${component.type} to a Lambda function`,
+      `app ${runtime.options.id} has subscriptions, and a handler that streams answers only HTTP: export a second handler, serve(app), for them`,
     );
   }
 }

@@ -257,7 +257,7 @@ describe("what a handler answers", () => {
     const { handler } = collector(new Error("no"));
     const subscription = subscribe("pubsub", "t", handler, { deadLetterTopic: "dead" });
     await receive(runtime, subscription, [message("t", 1)]);
-    expect(accepted).toEqual([[{ is: "retry" }]]);
+    expect(accepted).toEqual([[{ is: "retry", delay: 1000 }]]);
     expect(deliveries(events)).toEqual(["retried"]);
   });
 });

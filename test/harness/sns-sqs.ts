@@ -3,7 +3,7 @@ import { buildApp } from "fauxqs";
 import type { Outcome } from "./lambda.ts";
 
 /** Where the topics and queues are. */
-export const REGION = "eu-central-1";
+export const REGION = "us-east-1";
 
 /** SNS and SQS of npm's fauxqs, in this process and on the loopback: its own server would listen everywhere. */
 export interface SnsSqs {

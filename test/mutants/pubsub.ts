@@ -22,7 +22,7 @@ export const pubsub: readonly Mutant[] = [
   {
     name: "pubsub: a message is acknowledged that the dead-letter topic did not take",
     file: deliver,
-    replace: 'return [{ is: "retry" }, "retried", new Error(why, { cause })];',
+    replace: 'return [{ is: "retry", delay }, "retried", new Error(why, { cause })];',
     by: 'return [done, "retried", new Error(why, { cause })];',
     tests,
   },

@@ -2,6 +2,7 @@ import type { Mutant } from "./mutant.ts";
 
 const layout = ["test/node/redis-stream-layout.test.ts"];
 const outage = ["test/node/redis-stream-outage.test.ts"];
+const reading = ["test/node/redis-stream-reading.test.ts"];
 const line = "bindings/node/_redis-stream-line.ts";
 const retries = "bindings/node/_redis-stream-retries.ts";
 const scripts = "bindings/node/_redis-stream-scripts.ts";
@@ -68,13 +69,20 @@ export const redisStream: readonly Mutant[] = [
     file: line,
     replace: "const free = concurrency - busy() - queue.length;\n      if",
     by: "const free = 1000;\n      if",
-    tests: outage,
+    tests: reading,
   },
   {
     name: "redis stream: a topic that has room again waits for the next message of another",
     file: "bindings/node/_redis-stream-reader.ts",
     replace: "if (reading && !reading.lines.includes(line)) void interrupt(reading);",
     by: "",
+    tests: reading,
+  },
+  {
+    name: "redis stream: a topic that cannot be read holds up all",
+    file: "bindings/node/_redis-stream-reader.ts",
+    replace: "if (failed[0] && failed.length === all.length)",
+    by: "if (failed[0] && all.length > 0)",
     tests: outage,
   },
 ];

@@ -4,6 +4,7 @@ import { pubsub } from "../../bindings/node/redis.ts";
 import type { IncomingMessage, Outcome, PubSub } from "../../src/contracts/pubsub.ts";
 import { processHost } from "../../targets/_process/host.ts";
 import type { MakePubSub } from "../conformance/pubsub.ts";
+import { type RedisServer, startRedis } from "../harness/redis.ts";
 import { callOf } from "./_redis-beds.ts";
 
 export type StreamOptions = Parameters<typeof pubsub>[0];
@@ -57,3 +58,29 @@ export async function pending(raw: Redis, topic: string, group = "shop"): Promis
 /** Polls; throws the last failure. */
 export const settled = (check: () => unknown, timeout = 15_000) =>
   vi.waitFor(check, { timeout, interval: 10 });
+
+/** A server of its own with a broker on it, both gone once `work` is done. */
+export async function withServer(
+  args: readonly string[],
+  options: StreamOptions,
+  work: (server: RedisServer, broker: PubSub) => Promise<void>,
+) {
+  const server = await startRedis({ args });
+  const broker = streamsOn({ redisHost: server.address, ...options });
+  try {
+    await work(server, broker);
+  } finally {
+    server.thaw();
+    await broker.close?.();
+    await server.stop();
+  }
+}
+
+/** Numbers of the connections that wait for messages. */
+export async function readers(raw: Redis): Promise<string[]> {
+  const list = String(await raw.client("LIST"));
+  return list
+    .split("\n")
+    .filter((line) => /\bcmd=xreadgroup\b/.test(line))
+    .map((line) => /\bid=(\d+)/.exec(line)?.[1] as string);
+}

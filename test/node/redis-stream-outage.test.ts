@@ -3,17 +3,18 @@ import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { describe, test } from "vitest";
-import type { OutgoingMessage, PubSub } from "../../src/contracts/pubsub.ts";
+import type { OutgoingMessage } from "../../src/contracts/pubsub.ts";
 import { owned } from "../harness/process.ts";
-import { absentRedis, type RedisServer, startRedis } from "../harness/redis.ts";
-import { callOf, failureOf, ownClient } from "./_redis-beds.ts";
+import { absentRedis } from "../harness/redis.ts";
+import { callOf, failureOf } from "./_redis-beds.ts";
 import {
   consume,
   newTopic,
   pending,
-  type StreamOptions,
+  readers,
   settled,
   streamsOn,
+  withServer,
 } from "./_redis-stream-beds.ts";
 
 const message = (data: string): OutgoingMessage => ({ data, metadata: {} });
@@ -26,22 +27,6 @@ describe.skipIf(reason)(
   reason ? `redis (skipped: ${reason})` : "redis",
   { concurrent: true },
   () => {
-    async function withServer(
-      args: readonly string[],
-      options: StreamOptions,
-      work: (server: RedisServer, broker: PubSub) => Promise<void>,
-    ) {
-      const server = await startRedis({ args });
-      const broker = streamsOn({ redisHost: server.address, ...options });
-      try {
-        await work(server, broker);
-      } finally {
-        server.thaw();
-        await broker.close?.();
-        await server.stop();
-      }
-    }
-
     test("a publish fails as unavailable and in time while the server is away, and both sides go on after", async ({
       expect,
     }) => {
@@ -136,107 +121,27 @@ describe.skipIf(reason)(
       });
     });
 
-    test("one connection reads all topics; a full one holds up no other, and is read again once it has room", async ({
+    test("a topic whose key is something else is refused, and one that becomes it holds up no other", async ({
       expect,
     }) => {
-      await withServer([], { readTimeout: 20_000 }, async ({ raw }, broker) => {
-        const [slow, quick] = [newTopic(), newTopic()];
-        let open = (): void => undefined;
-        const held = new Promise<void>((resolve) => {
-          open = resolve;
-        });
-        const full = await consume(
-          broker,
-          slow,
-          async () => {
-            await held;
-            return { is: "done" };
-          },
-          2,
+      await withServer([], { readTimeout: 500 }, async ({ raw }, broker) => {
+        const [taken, lost, sound] = [newTopic(), newTopic(), newTopic()];
+        await raw.set(taken, "x");
+        expect((await failureOf(broker.publish(taken, message("x"), callOf()))).kind).toBe(
+          "invalid",
         );
-        const free = await consume(broker, quick);
-        for (const data of ["1", "2", "3"]) await broker.publish(slow, message(data), callOf());
-        await settled(() => expect(full.seen).toHaveLength(2));
-        await broker.publish(quick, message("passes"), callOf());
-        await settled(() => expect(free.seen).toHaveLength(1));
-        expect(await readers(raw)).toHaveLength(1);
-        expect(await pending(raw, slow)).toBe(2);
-        open();
-        // Within the time that a read would block: it was interrupted.
-        await settled(() => expect(full.seen).toHaveLength(3), 5000);
-        const more = await consume(broker, newTopic());
-        await more.stop();
-      });
-    });
-
-    test("a user that may not interrupt a read has a connection for each topic", async ({
-      expect,
-    }) => {
-      await withServer([], {}, async (server) => {
-        await server.raw.call(
-          ...["ACL", "SETUSER", "app", "on", ">secret", "~*", "+@all", "-client|unblock"],
-        );
-        const broker = streamsOn({
-          redisHost: server.address,
-          redisUsername: "app",
-          redisPassword: "secret",
-        });
-        const topics = [newTopic(), newTopic()];
-        const lines = await Promise.all(topics.map((topic) => consume(broker, topic)));
-        for (const topic of topics) await broker.publish(topic, message("x"), callOf());
-        await settled(() => expect(lines.map(({ seen }) => seen.length)).toEqual([1, 1]));
-        await settled(async () => expect(await readers(server.raw)).toHaveLength(2));
-        await broker.close?.();
-        expect(await readers(server.raw)).toHaveLength(0);
-      });
-    });
-
-    test("a client of the user's own is copied for reading, and stays open", async ({ expect }) => {
-      await withServer([], {}, async ({ port, raw }) => {
-        const client = ownClient(port);
-        const broker = streamsOn({ client });
-        const topic = newTopic();
-        const { seen } = await consume(broker, topic);
-        await broker.publish(topic, message("x"), callOf());
-        await settled(() => expect(seen).toHaveLength(1));
-        expect(broker.native(callOf())).toBe(client);
-        await broker.close?.();
-        expect(await client.ping()).toBe("PONG");
-        await settled(async () => expect(await readers(raw)).toHaveLength(0));
-        client.disconnect();
-      });
-    });
-
-    test("100,000 messages wait for a slow handler: the process takes what it handles", async ({
-      expect,
-    }) => {
-      await withServer([], {}, async ({ raw }, broker) => {
-        const topic = newTopic();
-        const text = "x".repeat(1000);
-        for (let part = 0; part < 100; part++) {
-          const pipeline = raw.pipeline();
-          for (let n = 0; n < 1000; n++) pipeline.xadd(topic, "*", "data", text);
-          await pipeline.exec();
-        }
-        const held = () => process.memoryUsage().heapUsed + process.memoryUsage().external;
-        const before = held();
-        const { seen, stop } = await consume(broker, topic, async (message) => {
-          seen.splice(seen.indexOf(message), 1);
-          handled++;
-          await sleep(20);
-          return { is: "done" };
-        });
-        let handled = 0;
-        let most = 0;
-        while (handled < 500) {
-          most = Math.max(most, await pending(raw, topic));
-          await sleep(5);
-        }
-        // In hand, and acknowledged in the next moment; 100 MB wait.
-        expect(most).toBeLessThanOrEqual(30);
-        expect(held() - before).toBeLessThan(50_000_000);
-        await stop();
-        expect(await pending(raw, topic)).toBe(0);
+        expect((await failureOf(consume(broker, taken))).kind).toBe("invalid");
+        const ill = await consume(broker, lost);
+        const well = await consume(broker, sound);
+        await broker.publish(lost, message("before"), callOf());
+        await settled(() => expect(ill.seen).toHaveLength(1));
+        await raw.set(lost, "x");
+        await sleep(700);
+        await broker.publish(sound, message("x"), callOf());
+        await settled(() => expect(well.seen).toHaveLength(1));
+        await raw.del(lost);
+        await broker.publish(lost, message("after"), callOf());
+        await settled(() => expect(ill.seen).toHaveLength(2));
       });
     });
 
@@ -271,12 +176,3 @@ describe.skipIf(reason)(
     });
   },
 );
-
-/** Numbers of the connections that wait for messages. */
-async function readers(raw: RedisServer["raw"]): Promise<string[]> {
-  const list = String(await raw.client("LIST"));
-  return list
-    .split("\n")
-    .filter((line) => /\bcmd=xreadgroup\b/.test(line))
-    .map((line) => /\bid=(\d+)/.exec(line)?.[1] as string);
-}

@@ -12,6 +12,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
   pillion: ["ApiError", "ComponentError", "defineApp", "pillion", "subscribe", "topic"],
   "pillion/aws/dynamodb": ["state"],
   "pillion/aws/dynamodb-sdk": ["sdk"],
+  "pillion/aws/eventbridge": ["pubsub"],
   "pillion/aws/sns-sqs": ["pubsub"],
   "pillion/bulk": ["bulk"],
   "pillion/cel": ["cel"],

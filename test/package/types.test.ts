@@ -70,6 +70,7 @@ const publicTypes: Readonly<Record<string, readonly string[]>> = {
   ],
   "pillion/aws/dynamodb": ["DynamoDBOptions", "Transport"],
   "pillion/aws/dynamodb-sdk": ["SdkClient", "Transport"],
+  "pillion/aws/eventbridge": [],
   "pillion/aws/sns-sqs": [],
   "pillion/bulk": ["BulkHandler", "BulkMessage", "BulkOptions", "BulkStatus", "Collector"],
   "pillion/cel": [],

@@ -199,7 +199,9 @@ async function settle(
     return [done, "dead-lettered", error];
   } catch (cause) {
     const why = `the dead-letter topic ${deadLetterTopic} did not take it: ${messageOf(cause)}`;
-    const delay = delayOf(receiver.subscription, message.attempt);
+    // Never the broker's own way with a message: that may be to give up one that is owed to the dead-letter topic.
+    const { attempt } = message;
+    const delay = delayOf(receiver.subscription, attempt) ?? backoff(FIRST_DELAY_MS, attempt);
     return [{ is: "retry", delay }, "retried", new Error(why, { cause })];
   }
 }
@@ -208,7 +210,11 @@ async function settle(
 function delayOf({ options }: TopicSubscription, attempt: number): number | undefined {
   const { maxRetries, retryDelayMs } = options;
   if (maxRetries === undefined && retryDelayMs === undefined) return undefined;
-  return Math.min((retryDelayMs ?? FIRST_DELAY_MS) * 2 ** (attempt - 1), LONGEST_DELAY_MS);
+  return backoff(retryDelayMs ?? FIRST_DELAY_MS, attempt);
+}
+
+function backoff(first: number, attempt: number): number {
+  return Math.min(first * 2 ** (attempt - 1), LONGEST_DELAY_MS);
 }
 
 /** Publishes a message as it came. Without its id: a broker that drops repeated ones would drop it. */

@@ -14,8 +14,7 @@ export function push(
   runtime: Runtime,
   subscriptions: readonly TopicSubscription[],
 ): (batch: unknown, call: Call, giveBack: () => void) => Promise<void> {
-  checkSubscriptions(runtime.options.id, subscriptions);
-  for (const subscription of subscriptions) check(runtime, subscription);
+  checkPushed(runtime, subscriptions);
   return async (batch, call, giveBack) => {
     try {
       if (await receive(runtime, subscriptions, batch, call)) return;
@@ -28,6 +27,12 @@ export function push(
       giveBack();
     }
   };
+}
+
+/** Throws `ERR_CONFIGURATION` for the first subscription to which a platform cannot bring anything. */
+export function checkPushed(runtime: Runtime, subscriptions: readonly TopicSubscription[]): void {
+  checkSubscriptions(runtime.options.id, subscriptions);
+  for (const subscription of subscriptions) check(runtime, subscription);
 }
 
 function check(runtime: Runtime, subscription: TopicSubscription): void {

@@ -377,8 +377,13 @@ describe("delivery", () => {
     await publisher.publish("t", 1);
     await publisher.publish("t", 2);
     await settled(() => expect(got).toEqual([1]));
-    const stopped = live.stop();
+    let ended = false;
+    const stopped = live.stop().then(() => {
+      ended = true;
+    });
     await publisher.publish("t", 3);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(ended).toBe(false);
     finish();
     await stopped;
     await live.stop();

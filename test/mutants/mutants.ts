@@ -56,8 +56,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "core: a key may hold ||",
     file: "src/blocks/keys.ts",
-    replace: "if (key.includes(SEPARATOR)) {",
-    by: "if (key.startsWith(SEPARATOR)) {",
+    replace: "if (key.includes(SEPARATOR)) throw",
+    by: "if (key.startsWith(SEPARATOR)) throw",
     tests: memory,
   },
   {

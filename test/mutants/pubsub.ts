@@ -7,9 +7,8 @@ export const pubsub: readonly Mutant[] = [
   {
     name: "pubsub: a message is acknowledged whose handler threw",
     file: deliver,
-    replace:
-      'if (maxRetries === undefined && !deadLetterTopic) return [{ is: "retry" }, "retried", error];',
-    by: 'if (maxRetries === undefined && !deadLetterTopic) return [done, "retried", error];',
+    replace: "const endless = maxRetries === undefined && !deadLetterTopic;",
+    by: "const endless = false;",
     tests,
   },
   {
@@ -43,15 +42,15 @@ export const pubsub: readonly Mutant[] = [
   {
     name: "pubsub: a handler has all the time there is",
     file: deliver,
-    replace: "if (processingTimeout) {",
-    by: "if (processingTimeout === -1) {",
+    replace: "if (limit !== undefined) {",
+    by: "if (limit === -1) {",
     tests,
   },
   {
     name: "pubsub: an order goes on past a message that is to come again",
     file: "src/blocks/pubsub/receive.ts",
-    replace: 'blocked ||= outcome.is === "retry"',
-    by: "blocked ||= false",
+    replace: 'if (outcome.is === "retry") held = outcome;',
+    by: "",
     tests,
   },
   {

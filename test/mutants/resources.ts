@@ -87,7 +87,7 @@ export const resources: readonly Mutant[] = [
   {
     name: "encryption: actors' rows are encrypted too",
     file: "src/blocks/state/encryption.ts",
-    replace: 'return key.split("||").length > 2;',
+    replace: 'return key.split("||").length > 3;',
     by: 'return key.split("||").length > 9;',
     tests: encryption,
   },

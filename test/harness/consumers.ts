@@ -16,6 +16,8 @@ export interface Consumption {
   /** Handlers at a time, and the milliseconds that each takes. */
   readonly concurrency: number;
   readonly ms: number;
+  /** Variables beside those of this process. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export interface ConsumerProcess {
@@ -33,11 +35,14 @@ export interface ConsumerProcess {
 
 /** Resolves once the process is subscribed. */
 export async function startConsumer(what: Consumption): Promise<ConsumerProcess> {
-  const { type, options, topic, concurrency, ms } = what;
+  const { type, options, topic, concurrency, ms, env } = what;
   const script = join(root, "test/node/_consumer.ts");
   const words = [type, JSON.stringify(options), topic, String(concurrency), String(ms)];
   const child: ChildProcess = owned(
-    spawn(process.execPath, [script, ...words], { stdio: ["ignore", "pipe", "pipe"] }),
+    spawn(process.execPath, [script, ...words], {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...env },
+    }),
   );
   const inHand = new Set<number>();
   const done = new Map<number, number>();

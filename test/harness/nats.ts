@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
-import { connect, type NatsConnection } from "@nats-io/transport-node";
+import { connect, type NatsConnection, type NodeConnectionOptions } from "@nats-io/transport-node";
 import { newFolder } from "./folder.ts";
 import { freePort, runnable } from "./machine.ts";
 import { ended, frozen, guarded, owned, started } from "./process.ts";
@@ -41,7 +41,10 @@ export function absentNats(): string | undefined {
 }
 
 /** Starts a server with JetStream and nothing in it on a free port of 127.0.0.1. */
-export async function startNats(args: readonly string[] = [], token?: string): Promise<NatsServer> {
+export async function startNats(
+  args: readonly string[] = [],
+  raw: NodeConnectionOptions = {},
+): Promise<NatsServer> {
   const path = natsPath();
   if (!path) throw new Error("no nats-server to start");
   const folder = newFolder("nats");
@@ -56,7 +59,7 @@ export async function startNats(args: readonly string[] = [], token?: string): P
   const url = `nats://127.0.0.1:${port}`;
   const connection = await connect({
     servers: url,
-    ...(token !== undefined && { token }),
+    ...raw,
     maxReconnectAttempts: -1,
     reconnectTimeWait: 50,
   });

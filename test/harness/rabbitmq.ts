@@ -24,6 +24,13 @@ export interface RabbitServer {
   stop(): Promise<void>;
 }
 
+export interface RabbitServerOptions {
+  /** Lines of its configuration. */
+  readonly config?: readonly string[];
+  /** Names with commas. */
+  readonly plugins?: string;
+}
+
 /** The server itself: what is on the PATH changes the user and forks. */
 const SERVER = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 
@@ -41,11 +48,12 @@ export function absentRabbit(): string | undefined {
 }
 
 /** Starts a server with nothing in it on a free port of 127.0.0.1, in some five seconds. */
-export async function startRabbit(): Promise<RabbitServer> {
+export async function startRabbit(options: RabbitServerOptions = {}): Promise<RabbitServer> {
   const folder = newFolder("rabbitmq");
   const [port, distribution, mapper] = [await freePort(), await freePort(), await freePort()];
   const plugins = join(folder, "plugins");
-  writeFileSync(plugins, "[].");
+  writeFileSync(plugins, `[${options.plugins ?? ""}].`);
+  writeFileSync(join(folder, "server.conf"), (options.config ?? []).join("\n"));
   mkdirSync(join(folder, "log"));
   const env = {
     PATH: process.env.PATH,
@@ -60,7 +68,7 @@ export async function startRabbit(): Promise<RabbitServer> {
     RABBITMQ_LOGS: "-",
     RABBITMQ_ENABLED_PLUGINS_FILE: plugins,
     RABBITMQ_CONF_ENV_FILE: "/dev/null",
-    RABBITMQ_CONFIG_FILE: join(folder, "none"),
+    RABBITMQ_CONFIG_FILE: join(folder, "server"),
     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: "-kernel inet_dist_use_interface {127,0,0,1}",
   };
   // The server would start one that outlives it.

@@ -1,7 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { pubsub } from "../../bindings/node/nats.ts";
 import type { PubSub } from "../../src/contracts/pubsub.ts";
+import { startConsumer } from "../harness/consumers.ts";
 import { absentNats, type NatsServer, startNats } from "../harness/nats.ts";
+import { makeCertificates } from "../harness/redis.ts";
 import { call, consume, failure, opened, text } from "./_broker.ts";
 
 const absent = absentNats();
@@ -127,7 +129,7 @@ describe.skipIf(absent)(`NATS${absent ? ` (skipped: ${absent})` : ""}`, () => {
   });
 
   test("credentials that the server refuses are a setting's fault, and are not told", async () => {
-    const guarded = await startNats(["--auth", "right"], "right");
+    const guarded = await startNats(["--auth", "right"], { token: "right" });
     try {
       const wrong = broker({ token: "wr0ng" }, guarded.url);
       const found = await failure(wrong.init?.(call) as Promise<void>);
@@ -137,6 +139,36 @@ describe.skipIf(absent)(`NATS${absent ? ` (skipped: ${absent})` : ""}`, () => {
       await broker({}, guarded.url.replace("//", "//right@")).init?.(call);
     } finally {
       await guarded.stop();
+    }
+  });
+
+  test("TLS with a certificate of the client, whose absence is a setting's fault", async () => {
+    const { ca, cert, key } = makeCertificates();
+    const words = ["--tls", "--tlsverify", "--tlscacert", ca, "--tlscert", cert, "--tlskey", key];
+    const secured = await startNats(words, { tls: { caFile: ca, certFile: cert, keyFile: key } });
+    const natsURL = secured.url.replace("nats:", "tls:");
+    try {
+      const { manager } = secured.raw;
+      await manager.streams.add({ name: "all", subjects: ["tls.>"] });
+      const settings = { natsURL, tls_client_cert: cert, tls_client_key: key };
+      // Only a process that starts with it knows another authority.
+      const consumer = await startConsumer({
+        type: "pubsub.jetstream",
+        options: settings,
+        topic: "tls.x",
+        concurrency: 1,
+        ms: 0,
+        env: { NODE_EXTRA_CA_CERTS: ca },
+      });
+      await manager.jetstream().publish("tls.x", '{"specversion":"1.0","data":7}');
+      await vi.waitFor(() => expect(consumer.done.get(7)).toBe(1), 10_000);
+      await consumer.stop();
+      for (const options of [settings, { natsURL }]) {
+        const found = await failure(opened(pubsub(options)).init?.(call) as Promise<void>);
+        expect(found).toMatch(/^config: .*no TLS with the server: correct natsURL/);
+      }
+    } finally {
+      await secured.stop();
     }
   });
 

@@ -1,9 +1,12 @@
+import { readFileSync } from "node:fs";
 import type { ConfirmChannel } from "amqplib";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { pubsub } from "../../bindings/node/rabbitmq.ts";
 import type { PubSub } from "../../src/contracts/pubsub.ts";
 import { startConsumer } from "../harness/consumers.ts";
+import { freePort } from "../harness/machine.ts";
 import { absentRabbit, type RabbitServer, startRabbit } from "../harness/rabbitmq.ts";
+import { makeCertificates } from "../harness/redis.ts";
 import { call, consume, failure, opened, text } from "./_broker.ts";
 
 const absent = absentRabbit();
@@ -114,6 +117,42 @@ describe.skipIf(absent)(`RabbitMQ${absent ? ` (skipped: ${absent})` : ""}`, () =
     );
     expect(host).toMatch(/^config: .*no such virtual host/);
   });
+
+  test("TLS, and a certificate that says who the client is", async () => {
+    const { ca, cert, key } = makeCertificates();
+    const port = await freePort();
+    const secured = await startRabbit({
+      plugins: "rabbitmq_auth_mechanism_ssl",
+      config: [
+        `listeners.ssl.1 = 127.0.0.1:${port}`,
+        ...[`ssl_options.cacertfile = ${ca}`, `ssl_options.certfile = ${cert}`],
+        ...[`ssl_options.keyfile = ${key}`, "ssl_options.verify = verify_peer"],
+        ...["ssl_options.fail_if_no_peer_cert = true", "ssl_cert_login_from = common_name"],
+        "auth_mechanisms.1 = EXTERNAL",
+        // The certificate's name.
+        ...["default_user = localhost", "default_pass = unused"],
+      ],
+    });
+    try {
+      const read = (file: string) => readFileSync(file, "utf8");
+      const known = {
+        connectionString: `amqps://127.0.0.1:${port}`,
+        saslExternal: true,
+        clientCert: read(cert),
+        clientKey: read(key),
+      };
+      const trusted = broker({ ...known, caCert: read(ca) });
+      const { seen } = await consume(trusted, "tls");
+      await trusted.publish("tls", message("x"), call);
+      await vi.waitFor(() => expect(seen.map(text)).toEqual(["x"]));
+      expect(await failure(broker(known).init?.(call) as Promise<void>)).toMatch(
+        /^config: .*no TLS with the server: correct connectionString, caCert/,
+      );
+      await Promise.all(brokers.splice(0).map((one) => one.close?.()));
+    } finally {
+      await secured.stop();
+    }
+  }, 60_000);
 
   test("a server that does not answer fails a publish when its time is over", async () => {
     const publisher = broker();

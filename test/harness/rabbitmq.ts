@@ -108,6 +108,8 @@ interface Launched {
   readonly worker: number;
 }
 
+/** Five seconds where nothing else goes on. */
+const START_MS = 55_000;
 const HALT_MS = 20_000;
 
 async function halt({ script, worker }: Launched): Promise<void> {
@@ -131,7 +133,7 @@ function workerOf(pid: number): number {
 }
 
 async function serve(env: NodeJS.ProcessEnv): Promise<Launched> {
-  const child = owned(spawn(SERVER, { env, stdio: ["ignore", "pipe", "pipe"] }));
+  const child = owned(spawn(SERVER, { env, stdio: ["ignore", "pipe", "pipe"], detached: true }));
   let log = "";
   let tell = (): void => undefined;
   const ready = new Promise<void>((resolve) => {
@@ -143,7 +145,12 @@ async function serve(env: NodeJS.ProcessEnv): Promise<Launched> {
       if (log.includes("Server startup complete")) tell();
     });
   }
-  await started(child, () => log, ready);
+  const up = started(child, () => log, ready, START_MS);
+  await up.catch((error: unknown) => {
+    // The script does not take along what it has begun.
+    process.kill(-(child.pid as number), "SIGKILL");
+    throw error;
+  });
   const worker = workerOf(child.pid as number) || (child.pid as number);
   guarded(child, worker);
   return { script: child, worker };

@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import type { Link } from "../../bindings/node/_redis-link.ts";
+import { groupOf } from "../../bindings/node/_redis-stream-group.ts";
 import type {
   IncomingMessage,
   Outcome,
@@ -171,6 +173,26 @@ for (const kind of ["redis", "valkey"] as const) {
       await settled(async () => expect(await pending(server.raw, topic)).toBe(0));
       expect(seen()).toHaveLength(90);
       expect(new Set(seen().map(({ data }) => data)).size).toBe(90);
+    });
+
+    test("a message that somebody took meanwhile is left to them, and one's own is not", async () => {
+      const { raw } = server;
+      const topic = newTopic();
+      const link: Link = {
+        run: (_call, _intent, work) => work(raw),
+        native: () => raw,
+        close: () => undefined,
+      };
+      const own = groupOf(topic, { link, group: "shop", consumer: "shop-own", lease: 60_000 });
+      await own.ensure();
+      const theirs = (await raw.xadd(topic, "*", "data", "theirs")) as string;
+      await asDapr(topic);
+      const mine = (await raw.xadd(topic, "*", "data", "mine")) as string;
+      await raw.xreadgroup("GROUP", "shop", "shop-own", "STREAMS", topic, ">");
+      const taken = await own.take([theirs, mine]);
+      expect(taken.map(({ id, attempt }) => [id, attempt])).toEqual([[mine, 2]]);
+      expect(await own.keep([theirs, mine])).toEqual([mine]);
+      expect(await own.abandoned(10)).toEqual([]);
     });
 
     test("messages that fail again and again keep no new one out", async () => {

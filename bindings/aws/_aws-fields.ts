@@ -1,7 +1,7 @@
 import type { Fields } from "../../src/contracts/component.ts";
 
 /** Where a service is and who calls it, as {@link scopeOf} reads it. */
-export const accountFields = {
+const accountFields = {
   region: {
     type: "string",
     aliases: ["awsRegion"],
@@ -29,3 +29,8 @@ export const accountFields = {
       "Session token of temporary credentials; without it AWS_SESSION_TOKEN, where the keys are the environment's.",
   },
 } as const satisfies Fields;
+
+/** The fields of a component on AWS. Mark the call `@__PURE__`: a spread in its place would keep an unused component in a bundle. */
+export function withAccount<const F extends Fields>(fields: F): typeof accountFields & F {
+  return { ...accountFields, ...fields };
+}

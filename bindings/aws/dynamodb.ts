@@ -2,6 +2,7 @@ import type { Component, Settings } from "../../src/contracts/component.ts";
 import type { Host } from "../../src/contracts/host.ts";
 import { type StateStore, stateStore } from "../../src/contracts/state.ts";
 import { ComponentError } from "../../src/errors.ts";
+import { withAccount } from "./_aws-fields.ts";
 import { listKeys, MAX_KEYS, readMany, readOne } from "./_read.ts";
 import type { Transport } from "./_service.ts";
 import type { Table } from "./_table.ts";
@@ -11,38 +12,12 @@ import { put, remove } from "./_write.ts";
 
 export type { Transport } from "./_service.ts";
 
-const fields = {
+const fields = /* @__PURE__ */ withAccount({
   table: {
     type: "string",
     required: true,
     description:
       "Name of the table. It must exist, with a partition key of type string and no sort key.",
-  },
-  region: {
-    type: "string",
-    aliases: ["awsRegion"],
-    description: "AWS region; without it AWS_REGION or AWS_DEFAULT_REGION.",
-  },
-  endpoint: {
-    type: "string",
-    description:
-      "URL of the service where it is not the region's own; without it AWS_ENDPOINT_URL_DYNAMODB or AWS_ENDPOINT_URL.",
-  },
-  accessKey: {
-    type: "string",
-    sensitive: true,
-    description: "Access key id; without it AWS_ACCESS_KEY_ID.",
-  },
-  secretKey: {
-    type: "string",
-    sensitive: true,
-    description: "Secret access key; without it AWS_SECRET_ACCESS_KEY.",
-  },
-  sessionToken: {
-    type: "string",
-    sensitive: true,
-    description:
-      "Session token of temporary credentials; without it AWS_SESSION_TOKEN, where the keys are the environment's.",
   },
   partitionKey: {
     type: "string",
@@ -65,7 +40,7 @@ const fields = {
     description:
       "How requests are sent: sdk(client) of pillion/aws/dynamodb-sdk uses the AWS SDK's client.",
   },
-} as const;
+});
 
 const untyped = /* @__PURE__ */ stateStore({
   type: "state.aws.dynamodb",

@@ -8,7 +8,7 @@ import {
   pubSub,
 } from "../../src/contracts/pubsub.ts";
 import { ComponentError } from "../../src/errors.ts";
-import { accountFields } from "./_aws-fields.ts";
+import { withAccount } from "./_aws-fields.ts";
 import { fault, faultOf } from "./_fault.ts";
 import { ServiceFailure } from "./_service.ts";
 import { asking, createSqs, LIMIT_MS } from "./_sns-broker.ts";
@@ -16,8 +16,7 @@ import { batchesOf, MAX_ENTRIES, textOfData } from "./_sns-publish.ts";
 import { sqsBatch } from "./_sqs-event.ts";
 import { createWire, jsonProtocol, type Wire } from "./_wire.ts";
 
-const fields = {
-  ...accountFields,
+const fields = /* @__PURE__ */ withAccount({
   eventBusName: {
     type: "string",
     default: "default",
@@ -32,7 +31,7 @@ const fields = {
     description:
       "Queue that rules send events to for this app, whose messages Lambda brings: another than that of pubsub.aws.snssqs. Without it Lambda brings events that have the function itself for their target.",
   },
-} as const;
+});
 
 /**
  * Amazon EventBridge: a topic is a detail type. `publish` puts events on a bus, with the CloudEvent as their detail; a rule

@@ -6,7 +6,7 @@ import {
   type SubscribeRequest,
   type Subscription,
 } from "../../src/contracts/pubsub.ts";
-import { accountFields } from "./_aws-fields.ts";
+import { withAccount } from "./_aws-fields.ts";
 import { asking, type Broker, createBroker, LIMIT_MS } from "./_sns-broker.ts";
 import { MAX_ENTRIES, publish, publishBulk } from "./_sns-publish.ts";
 import { checkSettings } from "./_sns-settings.ts";
@@ -16,8 +16,7 @@ import { createLine, type Line } from "./_sqs-line.ts";
 import { namedTopics, toIncoming } from "./_sqs-message.ts";
 import { ensureQueueFor, type Queue, queueUrl } from "./_sqs-queue.ts";
 
-const fields = {
-  ...accountFields,
+const fields = /* @__PURE__ */ withAccount({
   accountID: {
     type: "string",
     description:
@@ -95,7 +94,7 @@ const fields = {
     default: 0,
     description: "Handlers at a time in a process, of all topics together; 0: no limit of its own.",
   },
-} as const;
+});
 
 /**
  * Dapr's `pubsub.aws.snssqs`: a topic of SNS each, and one queue of SQS, named by the consumerID, for all topics of an app.

@@ -1,4 +1,5 @@
 import type { bindPubSub } from "../blocks/pubsub/create.ts";
+import type { Runtime } from "../runtime.ts";
 import type { Host, Target } from "./host.ts";
 import type { PubSub } from "./pubsub.ts";
 import type { SecretStore } from "./secrets.ts";
@@ -27,6 +28,11 @@ export interface Component<B extends Block = Block> {
   readonly options: Readonly<Record<string, unknown>>;
   /** A process connects it when it starts, and not on first use; see {@link Startup}. */
   readonly startup?: Startup | undefined;
+  /**
+   * What it does beside calls: a process has it begin before it connects the component, and it ends when that is closed.
+   * Throws `ERR_CONFIGURATION` for what it lacks.
+   */
+  attend?(runtime: Runtime, name: string): void;
   /** What it can do under its settings. Readable before it is opened. */
   readonly features: readonly string[];
   /** MUST be synchronous and do no I/O: connections are made inside a call. `name` is the component's name. */

@@ -3,6 +3,7 @@ import { empty, failure, Refusal } from "./answers.ts";
 import { jsonOf } from "./body.ts";
 import type { ApiResponse, Exchange } from "./contract.ts";
 import { Fields } from "./fields.ts";
+import { withEvents } from "./outbox.ts";
 import { parseQuery } from "./query.ts";
 import { refusing, writeOf } from "./state.ts";
 import { checkSeparator, storeOf, tooManyOperations, withoutTransactions } from "./store.ts";
@@ -17,11 +18,15 @@ export async function transactState(exchange: Exchange): Promise<ApiResponse> {
   body.metadata();
   const query = parseQuery(exchange.request.query);
   const read = refusing("ERR_STATE_TRANSACTION", "error while executing state transaction", () =>
-    operations.map(({ operation, request }) => ({ operation, ...writeOf(request, query) })),
+    operations.map(({ operation, request }) => {
+      const metadata = request.metadata();
+      return { operation, ...writeOf(request, query), metadata };
+    }),
   );
-  const { maxOperations = read.length } = store;
-  if (read.length > maxOperations) throw tooManyOperations(name, read.length, maxOperations);
-  await transaction(handle, read);
+  const { handle: own, operations: stored } = withEvents(handle, read);
+  const { maxOperations = stored.length } = store;
+  if (stored.length > maxOperations) throw tooManyOperations(name, stored.length, maxOperations);
+  await transaction(own, stored);
   return empty();
 }
 

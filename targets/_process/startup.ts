@@ -19,6 +19,7 @@ export async function startUp(
     const { startup } = component;
     if (!startup) return;
     try {
+      component.attend?.(runtime, name);
       await connect(runtime, name, startup.initTimeout);
       tell(name, component, { connected: true });
     } catch (cause) {

@@ -1,3 +1,4 @@
+import { publishing } from "../../src/blocks/outbox/component.ts";
 import { encrypted } from "../../src/blocks/state/encryption.ts";
 import type { Component, Startup } from "../../src/contracts/component.ts";
 import { messageOf } from "../../src/errors.ts";
@@ -6,6 +7,7 @@ import { toMilliseconds } from "../../src/settings.ts";
 import { type Making, toComponent } from "./component.ts";
 import { type EncryptionEntries, keysOf } from "./encryption.ts";
 import type { Manifest, Warn } from "./manifest.ts";
+import { eventSettingsOf, isOfOutbox } from "./outbox.ts";
 import { type SecretSources, secretSources } from "./secret-stores.ts";
 import { selected } from "./select.ts";
 
@@ -71,26 +73,29 @@ async function toStore(
   warn: Warn,
 ): Promise<Component> {
   const startup = startupOf(manifest);
-  const { encryption, metadata } = splitRuntime(manifest);
-  const plain = await toComponent({ ...manifest, metadata }, options, sources, warn);
-  if (!encryption) return { ...plain, startup };
-  const keys = await keysOf(manifest, encryption, sources, options.host);
-  return { ...encrypted(plain as Component<"state">, keys), startup };
+  const { encryption, outbox, metadata } = splitRuntime(manifest);
+  let made = await toComponent({ ...manifest, metadata }, options, sources, warn);
+  if (encryption) {
+    const keys = await keysOf(manifest, encryption, sources, options.host);
+    made = encrypted(made as Component<"state">, keys);
+  }
+  const events = await eventSettingsOf(manifest, outbox, sources);
+  if (events) made = publishing(made as Component<"state">, events);
+  return { ...made, startup };
 }
 
 /** Takes out the settings that Dapr's runtime obeys, and no component. */
-function splitRuntime({ metadata, document }: Manifest) {
+function splitRuntime({ metadata, type }: Manifest) {
   const named = (wanted: string) =>
     metadata.find(({ name }) => name.toLowerCase() === wanted.toLowerCase());
-  const outbox = metadata.find(({ name }) => /^outbox/i.test(name));
-  if (outbox) throw document.fault(outbox.path, `${outbox.name}: the outbox is not built yet`);
+  const outbox = type.startsWith("state.") ? metadata.filter(isOfOutbox) : [];
   const primary = named("primaryEncryptionKey");
   const secondary = named("secondaryEncryptionKey");
   const encryption: EncryptionEntries | undefined =
     primary || secondary ? { primary, secondary } : undefined;
   // Actors find their store by the last mark; it changes nothing for anybody else.
-  const taken = [primary, secondary, named("actorStateStore")];
-  return { encryption, metadata: metadata.filter((entry) => !taken.includes(entry)) };
+  const taken = [primary, secondary, named("actorStateStore"), ...outbox];
+  return { encryption, outbox, metadata: metadata.filter((entry) => !taken.includes(entry)) };
 }
 
 function startupOf({ document, ignoreErrors, initTimeout = "5s" }: Manifest): Startup {

@@ -35,8 +35,10 @@ function index(all: readonly Page[]): string {
 ${rows.join("\n")}
 
 In YAML every state store also takes \`primaryEncryptionKey\` and \`secondaryEncryptionKey\`, each by \`secretKeyRef\`: its
-values are then encrypted. In TypeScript, \`encrypted\` of \`pillion/encryption\` does the same. \`actorStateStore\` is taken
-and changes nothing yet. A setting that no component has is left out with a warning that names it.
+values are then encrypted. In TypeScript, \`encrypted\` of \`pillion/encryption\` does the same. In a Node process
+it takes \`outboxPublishPubsub\` and \`outboxPublishTopic\`: each transaction then also publishes an event for every item that it
+writes. \`outboxPubsub\` and \`outboxDiscardWhenMissingState\`, which rule an internal topic that is not needed here, are taken, and
+so is \`actorStateStore\`; they change nothing. A setting that no component has is left out with a warning that names it.
 `;
 }
 

@@ -121,4 +121,25 @@ export const above: readonly Mutant[] = [
     by: "maxAwaitDurationMs",
     tests: ["test/core/bulk.test.ts"],
   },
+  {
+    name: "outbox: a store's own events are no part of the transaction",
+    file: "src/blocks/outbox/component.ts",
+    replace: "await store.transaction?.([...operations, toOperation(key, row)], call);",
+    by: "await store.transaction?.(operations, call);\n  await store.transaction?.([toOperation(key, row)], call);",
+    tests: ["test/resources/outbox.test.ts", "test/node/crashes.test.ts"],
+  },
+  {
+    name: "outbox: a projection is stored",
+    file: "src/http/outbox.ts",
+    replace: "ask(key, { value: encodeValue(value, key) });\n    return false;",
+    by: "ask(key, { value: encodeValue(value, key) });\n    return true;",
+    tests: ["test/resources/outbox.test.ts"],
+  },
+  {
+    name: "outbox: an inbox's mark is published",
+    file: "src/blocks/outbox/events.ts",
+    replace: '"upsert" || !isOwn) return [];',
+    by: '"upsert" || isOwn === undefined) return [];',
+    tests: ["test/resources/outbox.test.ts"],
+  },
 ];

@@ -8,6 +8,7 @@ import { setTimeout } from "node:timers/promises";
 import * as postgresql from "../../bindings/node/postgresql.ts";
 import * as redis from "../../bindings/node/redis.ts";
 import * as sqlite from "../../bindings/node/sqlite.ts";
+import { publishing } from "../../src/blocks/outbox/component.ts";
 import { outbox } from "../../src/blocks/outbox/outbox.ts";
 import { inbox } from "../../src/blocks/pubsub/inbox.ts";
 import { startSubscriptions } from "../../src/blocks/pubsub/start.ts";
@@ -35,6 +36,8 @@ export interface Plan {
   /** `commit` writes once, `handle` consumes an event, `relay` publishes what is left and goes. */
   readonly role: "commit" | "handle" | "relay";
   readonly die?: Step | undefined;
+  /** Whether the store's own outbox publishes, as Dapr's settings have it, and not the app's. */
+  readonly settings?: boolean | undefined;
 }
 
 const plan: Plan = JSON.parse(process.argv[2] ?? "{}");
@@ -102,18 +105,20 @@ async function place(blocks: Blocks): Promise<void> {
   const item = await blocks.state("statestore").getItem<number>("count");
   const value = (item?.value ?? 0) + 1;
   const condition = item ? { etag: item.etag } : ({ concurrency: "first-write" } as const);
-  await orders.transaction(blocks, [
-    { operation: "upsert", key: "count", value, ...condition },
-    { operation: "publish", pubsub: "pubsub", topic: "out", data: { value } },
-  ]);
+  const write = { operation: "upsert", key: "count", value, ...condition } as const;
+  if (plan.settings) await blocks.state("statestore").transaction([write]);
+  else await orders.transaction(blocks, [write, { operation: "publish", ...to, data: value }]);
 }
 
-const statestore = watched(stores[plan.kind](plan.options as never));
+const to = { pubsub: "pubsub", topic: "out" };
+const plain = watched(stores[plan.kind](plan.options as never));
+const statestore = plan.settings ? publishing(plain, to) : plain;
 // Whoever comes after a crash comes when the rows that it left are due.
 const now = () => Date.now() + (plan.die ? 0 : 60_000);
 const host = processHost("node", { clock: { ...systemClock, now } });
 const runtime = createRuntime({ id: plan.app, components: { statestore, pubsub }, host });
-const relay = plan.die ? undefined : orders.start(runtime);
+if (plan.settings) statestore.attend?.(runtime, "statestore");
+const relay = plan.die || plan.settings ? undefined : orders.start(runtime);
 if (plan.role === "commit") await place(runtime.blocks);
 if (plan.role === "handle") {
   const consuming = subscribe("pubsub", "in", (_event, blocks) => place(blocks), {

@@ -320,9 +320,9 @@ describe("what is wrong is named by file, line and field", () => {
       "a.yaml:14: metadata.name: component s is in a.yaml:4 already",
     ],
     [
-      "an outbox",
+      "half an outbox",
       component("s", "state.in-memory", setting("outboxPublishPubsub", "p")),
-      "a.yaml:8: spec.metadata[0]: outboxPublishPubsub: the outbox is not built yet",
+      "a.yaml:8: spec.metadata[0]: an outbox needs outboxPublishTopic",
     ],
     [
       "a key that cannot be a prefix",

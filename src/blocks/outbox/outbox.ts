@@ -10,7 +10,7 @@ import type { Operation } from "../state/api.ts";
 import { carrying, checkCarrier } from "../state/carry.ts";
 import { createState } from "../state/create.ts";
 import { type OpenedState, perform } from "../state/handle.ts";
-import { publishLeft, publishRow, startRelay } from "./relay.ts";
+import { outliving, publishLeft, publishRow, startRelay, told } from "./relay.ts";
 import { LEASE_MS, newKey, type Row, type RowMessage, toMessage, toOperation } from "./rows.ts";
 
 /** An operation of {@link Outbox.transaction}: the event is published once, and only if, the transaction is committed. */
@@ -148,14 +148,4 @@ async function commit(
 async function isTaken(opened: OpenedState, call: Call, key: string, error: unknown) {
   if (opened.features.has("LIST") || !ApiError.is(error, "etag-mismatch")) return false;
   return (await opened.instance.get(key, {}, call)) !== undefined;
-}
-
-/** What is committed is published, also for a caller who has gone away. */
-function outliving({ deadline, trace, waitUntil }: Call): Call {
-  return { signal: undefined, deadline, trace, waitUntil };
-}
-
-/** The row is still there, and will be looked at again. */
-function told({ name, onEvent }: OpenedState): (error: unknown) => void {
-  return (error) => onEvent?.({ type: "outbox.failed", component: name, error });
 }

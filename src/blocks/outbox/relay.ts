@@ -120,3 +120,13 @@ export function startRelay(runtime: Runtime, store: string): Subscription {
     }
   }
 }
+
+/** The row is still there, and will be looked at again. */
+export function told({ name, onEvent }: OpenedState): (error: unknown) => void {
+  return (error) => onEvent?.({ type: "outbox.failed", component: name, error });
+}
+
+/** What is committed is published, also for a caller who has gone away. */
+export function outliving({ deadline, trace, waitUntil }: Call): Call {
+  return { signal: undefined, deadline, trace, waitUntil };
+}

@@ -3,7 +3,7 @@ import { configurationError } from "../../errors.ts";
 import type { Runtime } from "../../runtime.ts";
 import { receive } from "./receive.ts";
 import { checkSubscription } from "./scopes.ts";
-import { checkSubscriptions, guardedBy, type TopicSubscription } from "./subscribe.ts";
+import { checkSubscriptions, inboxOf, type TopicSubscription } from "./subscribe.ts";
 
 /**
  * Consumes what a platform brings, batch after batch. Throws `ERR_CONFIGURATION` for a subscription to which it cannot
@@ -40,7 +40,8 @@ function check(runtime: Runtime, subscription: TopicSubscription): void {
   const opened = runtime.find("pubsub", pubsub);
   const { instance, component } = opened;
   checkSubscription(opened, subscription);
-  guardedBy(subscription, runtime.find);
+  // Its store may open only inside an invocation, as a Durable Object does.
+  inboxOf(subscription);
   const what = `cannot subscribe to topic ${topic} of ${pubsub}`;
   if (!instance.accept) {
     throw configurationError(`${what}: no platform brings messages of ${component.type}`);

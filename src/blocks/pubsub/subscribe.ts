@@ -3,6 +3,7 @@ import { configurationError } from "../../errors.ts";
 import type { StandardSchema } from "../schema.ts";
 import type { Handler, Routes, SubscribeOptions } from "./api.ts";
 import type { Collector } from "./bulk.ts";
+import type { Inbox } from "./inbox.ts";
 import { push } from "./push.ts";
 import { receive } from "./receive.ts";
 import type { Topic } from "./topic.ts";
@@ -88,15 +89,18 @@ export function checkSubscriptions(
   }
 }
 
-/** The subscription behind its inbox, where it has one. Throws `ERR_CONFIGURATION` for one that has to be imported. */
+/** The subscription behind its inbox, where it has one. Throws `ERR_CONFIGURATION` where the store cannot remember. */
 export function guardedBy(subscription: TopicSubscription, find: Find): TopicSubscription {
-  const { idempotent } = subscription.options;
-  if (idempotent === true) {
-    throw configurationError(
-      `topic ${subscription.topic}: idempotent: true works in a Node process alone: idempotent: inbox("statestore") of pillion/inbox`,
-    );
-  }
-  return idempotent ? idempotent.guard(subscription, find) : subscription;
+  return inboxOf(subscription)?.guard(subscription, find) ?? subscription;
+}
+
+/** Throws `ERR_CONFIGURATION` for one that has to be imported. */
+export function inboxOf({ topic, options }: TopicSubscription): Inbox | undefined {
+  const { idempotent } = options;
+  if (idempotent !== true) return idempotent;
+  throw configurationError(
+    `topic ${topic}: idempotent: true works in a Node process alone: idempotent: inbox("statestore") of pillion/inbox`,
+  );
 }
 
 function isName(value: unknown): value is string {

@@ -8,8 +8,13 @@ type Transaction = (operations: readonly StateOperation[], call: Call) => Promis
 /** The same store, whose transactions are done by `transaction`, which adds one operation of its own. */
 export function carrying(opened: OpenedState, transaction: Transaction): OpenedState {
   const maxOperations = opened.instance.maxOperations && opened.instance.maxOperations - 1;
-  const own: Partial<StateStore> = { transaction, ...(maxOperations && { maxOperations }) };
-  const instance = new Proxy(opened.instance, {
+  const own = { transaction, ...(maxOperations && { maxOperations }) };
+  return { ...opened, instance: delegating(opened.instance, own) };
+}
+
+/** The same store with members of its own. */
+export function delegating(store: StateStore, own: Partial<StateStore>): StateStore {
+  return new Proxy(store, {
     get(store, name) {
       if (Object.hasOwn(own, name)) return Reflect.get(own, name);
       const member: unknown = Reflect.get(store, name);
@@ -17,7 +22,6 @@ export function carrying(opened: OpenedState, transaction: Transaction): OpenedS
       return typeof member === "function" ? member.bind(store) : member;
     },
   });
-  return { ...opened, instance };
 }
 
 /** Throws `ERR_CONFIGURATION` for a store that cannot write both or neither, or only once. */

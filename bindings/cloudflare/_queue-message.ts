@@ -19,23 +19,25 @@ interface Wrapped {
   readonly data_base64?: string;
 }
 
-/** A message and the bytes that it takes in a queue. */
-export function toQueued({
-  data,
-  metadata,
-  delay,
-}: OutgoingMessage): readonly [message: QueuedMessage, size: number] {
+export function toQueued({ data, metadata, delay }: OutgoingMessage): QueuedMessage {
   // Queues count whole seconds: late by less than one, never early.
   const later = delay === undefined ? {} : { delaySeconds: Math.ceil(delay / 1000) };
   if (Object.keys(metadata).length > 0) {
     const held = typeof data === "string" ? { data } : { data_base64: toBase64(data) };
     const body: Wrapped = { pillion: 1, metadata, ...held };
-    return [{ body, contentType: "json", ...later }, sizeOf(JSON.stringify(body))];
+    return { body, contentType: "json", ...later };
   }
-  if (typeof data === "string") {
-    return [{ body: data, contentType: "text", ...later }, sizeOf(data)];
-  }
-  return [{ body: data, contentType: "bytes", ...later }, data.byteLength];
+  return typeof data === "string"
+    ? { body: data, contentType: "text", ...later }
+    : { body: data, contentType: "bytes", ...later };
+}
+
+/** The bytes that a message takes; no more than `limit` where it certainly takes no more: UTF-8 has up to three for a UTF-16 unit. */
+export function sizeOver(limit: number, { body }: QueuedMessage): number {
+  if (body instanceof Uint8Array) return body.byteLength;
+  const text = typeof body === "string" ? body : JSON.stringify(body);
+  const most = text.length * 3;
+  return most <= limit ? most : new TextEncoder().encode(text).byteLength;
 }
 
 /** Undefined for a body that neither is nor becomes text or bytes. */
@@ -73,8 +75,4 @@ function jsonOf(body: unknown): Content | undefined {
   } catch {
     return undefined;
   }
-}
-
-function sizeOf(text: string): number {
-  return new TextEncoder().encode(text).byteLength;
 }

@@ -4,11 +4,12 @@ import {
   type Batch,
   type IncomingMessage,
   type Outcome,
+  type OutgoingMessage,
   type PubSub,
   pubSub,
 } from "../../src/contracts/pubsub.ts";
 import { ComponentError, messageOf } from "../../src/errors.ts";
-import { contentOf, toQueued } from "./_queue-message.ts";
+import { contentOf, sizeOver, toQueued } from "./_queue-message.ts";
 import { placesOf, type Queue, type QueuedMessage } from "./_queue-names.ts";
 
 const fields = {
@@ -83,7 +84,7 @@ function queueBroker(settings: Settings<typeof fields>, host: Host, name: string
 
     async publish(topic, message) {
       const queues = places.queuesOf(topic);
-      const [{ body, ...options }] = measured(toQueued(message));
+      const { body, ...options } = checked(message);
       const failed = await toAll(queues, (queue) => queue.send(body, options));
       if (failed) throw failed;
     },
@@ -94,7 +95,7 @@ function queueBroker(settings: Settings<typeof fields>, host: Host, name: string
       const parts: Part[] = [];
       for (const [index, message] of messages.entries()) {
         try {
-          addTo(parts, index, measured(toQueued(message)));
+          addTo(parts, index, checked(message));
         } catch (error) {
           if (!ComponentError.is(error)) throw error;
           failures[index] = error;
@@ -122,22 +123,26 @@ function queueBroker(settings: Settings<typeof fields>, host: Host, name: string
     queues: ReadonlyMap<string, Queue>,
     send: (queue: Queue) => Promise<unknown>,
   ): Promise<ComponentError | undefined> {
-    const names = [...queues.keys()];
-    const sent = await Promise.allSettled([...queues.values()].map(send));
-    const failed = sent.flatMap((result, index) =>
-      result.status === "rejected" ? [`${names[index]}: ${messageOf(result.reason)}`] : [],
-    );
+    const failed: string[] = [];
+    const sent: Promise<void>[] = [];
+    for (const [binding, queue] of queues) {
+      const one = async () => void (await send(queue));
+      sent.push(one().catch((error) => void failed.push(`${binding}: ${messageOf(error)}`)));
+    }
+    await Promise.all(sent);
     if (failed.length === 0) return undefined;
-    const taken = names.length - failed.length;
-    const rest = taken > 0 ? ` (${taken} of ${names.length} took it and will get it again)` : "";
+    const taken = queues.size - failed.length;
+    const rest = taken > 0 ? ` (${taken} of ${queues.size} took it and will get it again)` : "";
     return new ComponentError(
       "unavailable",
       `component ${name}: the queue did not take it: ${failed.join("; ")}${rest}`,
     );
   }
 
-  function measured(queued: ReturnType<typeof toQueued>): ReturnType<typeof toQueued> {
-    const [{ delaySeconds = 0 }, size] = queued;
+  function checked(message: OutgoingMessage): QueuedMessage {
+    const queued = toQueued(message);
+    const { delaySeconds = 0 } = queued;
+    const size = sizeOver(MAX_MESSAGE, queued);
     if (size > MAX_MESSAGE) {
       throw invalid(`takes ${MAX_MESSAGE} bytes in a message, and this one has ${size}`);
     }
@@ -174,12 +179,8 @@ interface Part {
   size: number;
 }
 
-function addTo(
-  parts: Part[],
-  place: number,
-  [message, bytes]: readonly [message: QueuedMessage, size: number],
-): void {
-  const size = bytes + OVERHEAD;
+function addTo(parts: Part[], place: number, message: QueuedMessage): void {
+  const size = sizeOver(0, message) + OVERHEAD;
   const last = parts.at(-1);
   if (last && last.size + size <= MAX_BATCH) {
     last.places.push(place);

@@ -9,6 +9,7 @@ import type { Mutant } from "./mutant.ts";
 import { nats } from "./nats.ts";
 import { postgresql } from "./postgresql.ts";
 import { pubsub } from "./pubsub.ts";
+import { queues } from "./queues.ts";
 import { rabbitmq } from "./rabbitmq.ts";
 import { redis } from "./redis.ts";
 import { redisStream } from "./redis-stream.ts";
@@ -341,6 +342,7 @@ export const mutants: readonly Mutant[] = [
   ...mqtt,
   ...sqliteQueue,
   ...rabbitmq,
+  ...queues,
   ...redis,
   ...redisStream,
   ...postgresql,

@@ -178,8 +178,8 @@ export const http: readonly Mutant[] = [
   {
     name: "HTTP API: the limit of a store's transactions is not looked at",
     file: "src/http/transaction.ts",
-    replace: "if (read.length > maxOperations)",
-    by: "if (read.length < 0)",
+    replace: "if (stored.length > maxOperations)",
+    by: "if (stored.length < 0)",
     tests: stores,
   },
   {

@@ -15,7 +15,8 @@ const LANES = 2;
 const CONTROL_MS = 600_000;
 const MUTANT_MS = 120_000;
 
-const wanted = process.argv[2] ?? "";
+const words = process.argv.slice(2);
+const wanted = words.find((word) => !word.startsWith("--")) ?? "";
 const chosen = mutants.filter(({ name }) => name.includes(wanted));
 if (chosen.length === 0) {
   console.error(`no mutant's name contains ${wanted}`);
@@ -27,16 +28,19 @@ process.on("exit", () => {
 });
 exitOnSignals();
 
-// The control: without a mutant the same tests pass, so that a red run means the mutant.
-const control = await runTests(
-  newCopy(),
-  chosen.flatMap(({ tests }) => tests),
-  CONTROL_MS,
-);
-if (control.status !== 0) {
-  console.error(control.output);
-  console.error("The tests fail without any mutant.");
-  process.exit(1);
+// The control: without a mutant the same tests pass, so that a red run means the mutant. Whoever has just seen all of them
+// pass on this tree says so.
+if (!words.includes("--tests-passed")) {
+  const control = await runTests(
+    newCopy(),
+    chosen.flatMap(({ tests }) => tests),
+    CONTROL_MS,
+  );
+  if (control.status !== 0) {
+    console.error(control.output);
+    console.error("The tests fail without any mutant.");
+    process.exit(1);
+  }
 }
 
 let survivors = 0;

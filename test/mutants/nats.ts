@@ -43,8 +43,8 @@ export const nats: readonly Mutant[] = [
   {
     name: "NATS: a consumer that is gone stays gone",
     file: pull,
-    replace: "    ended(code === EXPIRED);\n",
-    by: "    if (code === EXPIRED) ended(true);\n",
+    replace: "if (mending || stopping.signal.aborted) return;",
+    by: "return;",
     tests: trouble,
   },
   {

@@ -29,7 +29,7 @@ export function pubSubSuite(
   make: MakePubSub,
   options: PubSubSuiteOptions = {},
 ): void {
-  describe(title, { timeout: 120_000 }, () => {
+  describe(title, { timeout: 120_000, concurrent: true }, () => {
     for (const name of pubSubCasesFor(make("features").features)) {
       const reason = options.skips?.[name];
       test.skipIf(reason !== undefined)(

@@ -13,7 +13,7 @@ import { mutants } from "./mutants.ts";
 
 const LANES = 3;
 const CONTROL_MS = 600_000;
-const MUTANT_MS = 120_000;
+const MUTANT_MS = 240_000;
 
 const words = process.argv.slice(2);
 const wanted = words.find((word) => !word.startsWith("--")) ?? "";

@@ -187,7 +187,7 @@ export function createLine(
   async function settle(route: Route, held: Held, outcome: Outcome): Promise<void> {
     if (outcome.is === "done") return remove(held);
     if (outcome.delay !== undefined) return hideAll([held], outcome.delay);
-    if (routes.get(route.name) !== route) return release([held]);
+    if (routes.get(route.name) !== route) return giveBack([held]);
     if (isSpent(held)) return remove(held);
   }
 
@@ -200,6 +200,15 @@ export function createLine(
 
   async function remove({ handle }: Held): Promise<void> {
     await sqs.run("DeleteMessage", { QueueUrl, ReceiptHandle: handle }, own, LIMIT_MS);
+  }
+
+  /**
+   * A receive that is broken off may have taken messages along, so that the last one ends by itself; and before it has,
+   * it would take what is given back, and have it counted.
+   */
+  async function giveBack(held: readonly Held[]): Promise<void> {
+    if (routes.size === 0) await loop;
+    await release(held);
   }
 
   async function release(held: readonly Held[]): Promise<void> {
@@ -220,10 +229,7 @@ export function createLine(
     const rest = route.waiting.splice(0);
     for (const { turn } of rest) turn.abort();
     wake();
-    const released = release(rest.map(({ held }) => held));
-    // A receive that is broken off may have taken messages along: it ends by itself.
-    if (routes.size === 0) await loop;
-    await Promise.all([released, ...route.running]);
+    await Promise.all([giveBack(rest.map(({ held }) => held)), ...route.running]);
   }
 
   function changed(): Promise<void> {

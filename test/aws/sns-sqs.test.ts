@@ -206,6 +206,73 @@ describe.skipIf(absent())(skipped("pubsub.aws.snssqs against SNS and SQS"), () =
     await expect(none).rejects.toThrow('topic "…" has no letter');
   });
 
+  test("what a process has in hand when it stops, and does not handle, is another's at once", async () => {
+    const [app, topic] = [fresh("shop"), fresh("orders")];
+    const options = { messageVisibilityTimeout: 600 };
+    let fail = (): void => undefined;
+    let begun = false;
+    const held = new Promise<void>((resolve) => {
+      fail = resolve;
+    });
+    const first = await consume(
+      app,
+      topic,
+      async () => {
+        begun = true;
+        await held;
+        throw new Error("on purpose");
+      },
+      options,
+    );
+    await publisher().publish(topic, "x");
+    await vi.waitFor(() => expect(begun).toBe(true), patience);
+    const stopped = first.stop();
+    await new Promise((resolve) => setImmediate(resolve));
+    fail();
+    await stopped;
+    const seen: number[] = [];
+    await consume(app, topic, (_event, _blocks, { attempt }) => void seen.push(attempt), options);
+    await vi.waitFor(() => expect(seen).toEqual([2]), patience);
+  });
+
+  test("what a process had in hand when it was killed comes again", async () => {
+    const [app, topic] = [fresh("shop"), fresh("orders")];
+    await consume(app, topic, () => undefined).then((subscription) => subscription.stop());
+    await publisher().publish(topic, "x");
+    // A process that is gone: it received, and neither deletes nor gives back.
+    const input = { QueueUrl: server.url(app), VisibilityTimeout: 2, WaitTimeSeconds: 5 };
+    type Answer = { Messages?: object[] };
+    expect((await server.sqs<Answer>("ReceiveMessage", input)).Messages).toHaveLength(1);
+    const seen: number[] = [];
+    await consume(app, topic, (_event, _blocks, { attempt }) => void seen.push(attempt));
+    await vi.waitFor(() => expect(seen).toEqual([2]), patience);
+  });
+
+  test("a process holds no more than it handles at a time, of thousands that wait", async () => {
+    const [app, topic] = [fresh("shop"), fresh("orders")];
+    await consume(app, topic, () => undefined).then((subscription) => subscription.stop());
+    const entries = Array.from({ length: 2000 }, (_, data) => ({ data }));
+    await publisher().publishBulk(topic, entries);
+    let [running, most] = [0, 0];
+    const seen = new Set<unknown>();
+    const held: number[] = [];
+    await consume(
+      app,
+      topic,
+      async ({ data }) => {
+        most = Math.max(most, ++running);
+        if (seen.size < 3) held.push(await inFlight(app));
+        running--;
+        seen.add(data);
+      },
+      { messageVisibilityTimeout: 30 },
+      { concurrency: 4 },
+    );
+    await vi.waitFor(() => expect(seen.size).toBe(2000), { timeout: 60_000, interval: 50 });
+    expect(most).toBe(4);
+    expect(Math.max(...held)).toBeLessThanOrEqual(4);
+  }, 90_000);
+
   test("with nobody there a publish fails in its time as unavailable, and so does a start", async () => {
     const away = { endpoint: "http://127.0.0.1:9" };
     const runtime = runtimeOf("shop", { accountID: account }, "node", away);
@@ -251,6 +318,15 @@ describe.skipIf(absent())(skipped("pubsub.aws.snssqs against SNS and SQS"), () =
     );
     const { Policy = "null", RedrivePolicy = "null" } = Attributes;
     return { Policy: JSON.parse(Policy), RedrivePolicy: JSON.parse(RedrivePolicy) };
+  }
+
+  async function inFlight(queue: string): Promise<number> {
+    const input = { QueueUrl: server.url(queue), AttributeNames: ["All"] };
+    const { Attributes } = await server.sqs<{ Attributes: Record<string, string> }>(
+      "GetQueueAttributes",
+      input,
+    );
+    return Number(Attributes.ApproximateNumberOfMessagesNotVisible);
   }
 
   /** Messages in a queue, whoever has them. */

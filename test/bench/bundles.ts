@@ -30,5 +30,11 @@ export async function bundles(): Promise<Row[]> {
       ...figures([await size(bundleNode, "lambda")], [await size(bundleNode, "bare-lambda")]),
       goal: { plus: 20 },
     },
+    {
+      what: "Lambda bundle: core, DynamoDB, SNS and SQS",
+      ...shared,
+      ...figures([await size(bundleNode, "lambda-queue")], [await size(bundleNode, "bare-lambda")]),
+      goal: { plus: 20 },
+    },
   ];
 }

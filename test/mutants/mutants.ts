@@ -15,6 +15,7 @@ import { redis } from "./redis.ts";
 import { redisStream } from "./redis-stream.ts";
 import { resources } from "./resources.ts";
 import { sidecar } from "./sidecar.ts";
+import { snsSqs } from "./sns-sqs.ts";
 import { sqliteQueue } from "./sqlite-queue.ts";
 import { upstash } from "./upstash.ts";
 
@@ -349,6 +350,7 @@ export const mutants: readonly Mutant[] = [
   ...d1,
   ...kv,
   ...upstash,
+  ...snsSqs,
   ...http,
   ...ofApps,
   ...sidecar,

@@ -20,7 +20,7 @@ interface Attributes {
 }
 
 /** Looks for a queue, and makes one that is missing where the component may: as Dapr does, with its tag. */
-export async function ensureQueue(broker: Broker, name: string, call: Call): Promise<string> {
+async function ensureQueue(broker: Broker, name: string, call: Call): Promise<string> {
   const { component, fifo, limit, sqs } = broker;
   return asking(component, "SQS", `queue ${name}`, async () => {
     const found = await queueUrl(broker, name, call);
@@ -103,7 +103,7 @@ interface Statement {
 }
 
 /** The queue's policy with Dapr's statement for the topic in it. What others wrote there stays as it is. */
-export function policyWith(text: string | undefined, queueArn: string, topicArn: string): string {
+function policyWith(text: string | undefined, queueArn: string, topicArn: string): string {
   const policy = text ? (JSON.parse(text) as { Statement?: Statement | Statement[] }) : {};
   const statements = [policy.Statement ?? []].flat();
   const allows = ({ Resource, Condition }: Statement) =>

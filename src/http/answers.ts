@@ -46,6 +46,15 @@ export function failure(
   return { ...data(toJson({ errorCode, message, details })), status };
 }
 
+export function refused(
+  status: number,
+  errorCode: string,
+  message: string,
+  details?: readonly Detail[],
+): Refusal {
+  return new Refusal(failure(status, errorCode, message, details));
+}
+
 /** The answer for what a handler threw. What nobody expected is told to the listener, and to the caller without a word of it. */
 export function failureOf(
   error: unknown,

@@ -1,5 +1,5 @@
 import { messageOf } from "../errors.ts";
-import { failure, Refusal } from "./answers.ts";
+import { type Refusal, refused } from "./answers.ts";
 import type { Exchange } from "./contract.ts";
 
 /** Also refuses bytes that are no UTF-8, which would be stored as something else. */
@@ -39,12 +39,12 @@ export async function messageFrom(exchange: Exchange): Promise<Readonly<Record<s
 export async function rawOf(exchange: Exchange): Promise<Uint8Array> {
   return bytesOf(exchange).catch((cause) => {
     const text = `failed to read request body: ${messageOf(cause)}`;
-    throw new Refusal(failure(400, "ERR_BODY_READ", text));
+    throw refused(400, "ERR_BODY_READ", text);
   });
 }
 
 export function malformed(why: string, doing = DOING): Refusal {
-  return new Refusal(failure(400, "ERR_MALFORMED_REQUEST", doing + why));
+  return refused(400, "ERR_MALFORMED_REQUEST", doing + why);
 }
 
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -1,10 +1,10 @@
 import type { OpenedPubSub } from "../blocks/pubsub/handle.ts";
 import { publish } from "../blocks/pubsub/publish.ts";
 import { ApiError, messageOf } from "../errors.ts";
-import { empty, failure, Refusal } from "./answers.ts";
+import { empty, type Refusal, refused } from "./answers.ts";
 import { bytesOf } from "./body.ts";
 import type { ApiResponse, Exchange } from "./contract.ts";
-import { type Detail, errorInfo, resourceInfo } from "./details.ts";
+import { errorInfo, resourceInfo } from "./details.ts";
 import { metadataOf, parseQuery } from "./query.ts";
 
 /** Text by name, as it stands in the query. */
@@ -110,13 +110,4 @@ function named(
   const resource = { ...resourceInfo("pubsub", name), description: message };
   const info = errorInfo(`DAPR_PUBSUB_${reason}`, Object.entries(metadata));
   return refused(status, code, message, [resource, info]);
-}
-
-function refused(
-  status: number,
-  code: string,
-  message: string,
-  details: readonly Detail[],
-): Refusal {
-  return new Refusal(failure(status, code, message, details));
 }

@@ -1,4 +1,4 @@
-import { failure, Refusal } from "./answers.ts";
+import { refused } from "./answers.ts";
 import { decoded } from "./path.ts";
 
 /** The first value of every name. */
@@ -18,7 +18,7 @@ export function parseQuery(raw: string): Query {
     const value = decoded(at < 0 ? "" : pair.slice(at + 1));
     if (name === undefined || value === undefined) {
       const text = "the query is not percent-encoded UTF-8";
-      throw new Refusal(failure(400, "ERR_MALFORMED_REQUEST", text));
+      throw refused(400, "ERR_MALFORMED_REQUEST", text);
     }
     if (!query.has(name)) query.set(name, value);
   }

@@ -3,7 +3,7 @@ import { perform, storedKey } from "../blocks/state/handle.ts";
 import { remove, set, setBulk } from "../blocks/state/write.ts";
 import type { StoredItem } from "../contracts/state.ts";
 import { ApiError } from "../errors.ts";
-import { data, empty, failure, Refusal } from "./answers.ts";
+import { data, empty, Refusal, refused } from "./answers.ts";
 import { jsonOf, malformed, rawOf } from "./body.ts";
 import type { ApiResponse, Exchange } from "./contract.ts";
 import { Fields } from "./fields.ts";
@@ -113,8 +113,7 @@ export function refusing<T>(code: string, doing: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    if (error instanceof BadOption)
-      throw new Refusal(failure(500, code, `${doing}: ${error.message}`));
+    if (error instanceof BadOption) throw refused(500, code, `${doing}: ${error.message}`);
     throw error;
   }
 }

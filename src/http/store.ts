@@ -1,9 +1,9 @@
 import type { Handle } from "../blocks/state/handle.ts";
 import type { ApiError } from "../errors.ts";
 import type { Runtime } from "../runtime.ts";
-import { failure, Refusal } from "./answers.ts";
+import { failure, type Refusal, refused } from "./answers.ts";
 import type { ApiResponse, Exchange } from "./contract.ts";
-import { badRequest, type Detail, errorInfo, help, resourceInfo } from "./details.ts";
+import { badRequest, errorInfo, help, resourceInfo } from "./details.ts";
 
 /** The store that the path names, on behalf of the request. Refuses what nobody declared, in Dapr's words. */
 export function storeOf({ context: { runtime }, params, call }: Exchange): Handle {
@@ -77,15 +77,6 @@ export function withoutQueries(store: string): Refusal {
     resourceInfo("state", store),
     errorInfo("DAPR_STATE_QUERYING_NOT_SUPPORTED"),
   ]);
-}
-
-function refused(
-  status: number,
-  code: string,
-  message: string,
-  details: readonly Detail[],
-): Refusal {
-  return new Refusal(failure(status, code, message, details));
 }
 
 /** Of several keys that failed, Dapr answers the first that lost a race or had no ETag of the store's. */

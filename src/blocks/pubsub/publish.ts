@@ -130,7 +130,7 @@ export function prepare(
   }
 }
 
-export function checkTopic(opened: OpenedPubSub, topic: unknown): void {
+function checkTopic(opened: OpenedPubSub, topic: unknown): void {
   if (typeof topic !== "string" || topic === "") {
     throw pubsubError("ERR_TOPIC_NAME_EMPTY", `topic name is empty in pubsub ${opened.name}`);
   }

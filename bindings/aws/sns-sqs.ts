@@ -6,6 +6,7 @@ import {
   type SubscribeRequest,
   type Subscription,
 } from "../../src/contracts/pubsub.ts";
+import { createLive } from "../_live.ts";
 import { withAccount } from "./_aws-fields.ts";
 import { asking, type Broker, createBroker, LIMIT_MS } from "./_sns-broker.ts";
 import { MAX_ENTRIES, publish, publishBulk } from "./_sns-publish.ts";
@@ -151,11 +152,11 @@ function snsSqs(settings: SnsSqsSettings, host: Host, component: string): PubSub
 
 /** The subscriptions of a process, which share one queue. */
 function createPuller(broker: Broker, settings: SnsSqsSettings) {
-  const live = new Set<Subscription>();
+  const live = createLive();
   let line: Line | undefined;
   // One after the other: each reads the queue's policy, and writes it with its topic added.
   let turn: Promise<unknown> = Promise.resolve();
-  return { subscribe, close };
+  return { subscribe, close: live.stop };
 
   async function subscribe(request: SubscribeRequest, call: Call): Promise<Subscription> {
     const { url } = await prepare(request.topic, call);
@@ -168,14 +169,7 @@ function createPuller(broker: Broker, settings: SnsSqsSettings) {
       },
       call,
     );
-    const subscription = line.add(request);
-    live.add(subscription);
-    return {
-      async stop() {
-        await subscription.stop();
-        live.delete(subscription);
-      },
-    };
+    return live.add(line.add(request));
   }
 
   function prepare(topic: string, call: Call): Promise<Queue> {
@@ -187,9 +181,5 @@ function createPuller(broker: Broker, settings: SnsSqsSettings) {
     });
     turn = prepared.catch(() => undefined);
     return prepared;
-  }
-
-  async function close(): Promise<void> {
-    await Promise.all([...live].map((subscription) => subscription.stop()));
   }
 }

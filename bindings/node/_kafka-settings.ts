@@ -1,5 +1,5 @@
 import type { KafkaConfig, SASLOptions } from "kafkajs";
-import { ComponentError } from "../../src/errors.ts";
+import { complain, config } from "./_config.ts";
 import type { Strategy } from "./_kafka-range.ts";
 
 /** What the component's settings say; times in milliseconds. */
@@ -187,13 +187,4 @@ function regexOf(text: string, component: string): RegExp {
   } catch (cause) {
     throw config(component, `excludeHeaderMetaRegex is no expression: ${(cause as Error).message}`);
   }
-}
-
-function complain(component: string, problems: readonly (readonly [boolean, string])[]): void {
-  const found = problems.find(([holds]) => holds);
-  if (found) throw config(component, found[1]);
-}
-
-function config(component: string, problem: string): ComponentError {
-  return new ComponentError("config", `component ${component}: ${problem}`);
 }

@@ -1,6 +1,7 @@
 import type { IClientOptions } from "mqtt";
 import type { Random } from "../../src/contracts/host.ts";
-import { ComponentError, messageOf } from "../../src/errors.ts";
+import { messageOf } from "../../src/errors.ts";
+import { complain, config } from "./_config.ts";
 
 export interface MqttSettings {
   readonly url: string;
@@ -48,7 +49,7 @@ export function planOf(settings: MqttSettings, random: Random, component: string
     throw config(component, `url must begin with one of ${known}, not ${url.protocol}//`);
   }
   const secure = protocol === "mqtts" || protocol === "wss";
-  const problems: readonly (readonly [boolean, string])[] = [
+  complain(component, [
     [![0, 1, 2].includes(qos), `qos must be 0, 1 or 2, not ${qos}`],
     [
       ![4, 5].includes(protocolVersion),
@@ -57,9 +58,7 @@ export function planOf(settings: MqttSettings, random: Random, component: string
     [!secure && Boolean(caCert || clientCert), "caCert and clientCert need a url of mqtts or wss"],
     [!clientCert !== !clientKey, "clientCert and clientKey belong together: set both or neither"],
     [/[/+#]/.test(shareGroup ?? ""), "shareGroup must have none of / + # in it"],
-  ];
-  const found = problems.find(([holds]) => holds);
-  if (found) throw config(component, found[1]);
+  ]);
   return {
     qos: qos as Plan["qos"],
     clientId: settings.consumerID.replaceAll("{uuid}", () => random.uuid()),
@@ -89,8 +88,4 @@ function urlOf(text: string, component: string): URL {
   } catch (cause) {
     throw config(component, `url is none (${messageOf(cause)}): write mqtt://host:1883`);
   }
-}
-
-export function config(component: string, problem: string): ComponentError {
-  return new ComponentError("config", `component ${component}: ${problem}`);
 }

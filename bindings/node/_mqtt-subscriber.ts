@@ -1,9 +1,10 @@
 import type { Clock, Random } from "../../src/contracts/host.ts";
 import type { SubscribeRequest, Subscription } from "../../src/contracts/pubsub.ts";
+import { config } from "./_config.ts";
 import { type Connection, createConnection, explain } from "./_mqtt-connection.ts";
 import { createFeed, type Entry, type Feed } from "./_mqtt-feed.ts";
 import { createInbox } from "./_mqtt-inbox.ts";
-import { config, type MqttSettings, type Plan } from "./_mqtt-settings.ts";
+import type { MqttSettings, Plan } from "./_mqtt-settings.ts";
 import { filterOf, matches, problemOf } from "./_mqtt-topics.ts";
 
 export interface Subscriber {

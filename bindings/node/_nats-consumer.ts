@@ -1,5 +1,6 @@
 import type { ConsumerConfig, ConsumerInfo, JetStreamManager } from "@nats-io/jetstream";
-import { ComponentError, messageOf } from "../../src/errors.ts";
+import { messageOf } from "../../src/errors.ts";
+import { config as fault } from "./_config.ts";
 import { CONSUMER_NOT_FOUND, codeOf } from "./_nats-errors.ts";
 import type { Session } from "./_nats-link.ts";
 import type { ConsumerPlan } from "./_nats-settings.ts";
@@ -98,8 +99,4 @@ function differs(found: ConsumerConfig, wanted: Partial<ConsumerConfig>): boolea
         : JSON.stringify(there) === JSON.stringify(value);
     return !same;
   });
-}
-
-function fault(component: string, problem: string): ComponentError {
-  return new ComponentError("config", `component ${component}: ${problem}`);
 }

@@ -1,6 +1,6 @@
 import type { ConsumerConfig } from "@nats-io/jetstream";
-import { ComponentError } from "../../src/errors.ts";
 import { toMilliseconds } from "../../src/settings.ts";
+import { complain, config } from "./_config.ts";
 
 /** What the component's settings say; times in milliseconds. */
 export interface NatsSettings {
@@ -143,7 +143,7 @@ function durationsOf(text: string | undefined, component: string): number[] {
   return text.split(",").map((part) => {
     const ms = toMilliseconds(part.trim());
     if (ms) return ms;
-    throw fault(component, "backOff must be durations above 0 with commas, such as 1s,5s,1m");
+    throw config(component, "backOff must be durations above 0 with commas, such as 1s,5s,1m");
   });
 }
 
@@ -159,7 +159,7 @@ function addressesOf(settings: NatsSettings, component: string) {
     const text = part.trim();
     const url = URL.parse(text.includes("://") ? text : `nats://${text}`);
     if (!url?.hostname || !/^(nats|tls):$/.test(url.protocol)) {
-      throw fault(
+      throw config(
         component,
         "natsURL must be nats://host:port or tls://host:port, with commas between several",
       );
@@ -217,14 +217,4 @@ function check(settings: NatsSettings, component: string): void {
 
 function isCount(value: number): boolean {
   return Number.isInteger(value) && value > 0;
-}
-
-/** Throws the first text whose condition holds. */
-function complain(component: string, problems: readonly (readonly [boolean, string])[]): void {
-  const found = problems.find(([holds]) => holds);
-  if (found) throw fault(component, found[1]);
-}
-
-function fault(component: string, problem: string): ComponentError {
-  return new ComponentError("config", `component ${component}: ${problem}`);
 }

@@ -1,4 +1,4 @@
-import { ComponentError } from "../../src/errors.ts";
+import { complain, config } from "./_config.ts";
 
 /** What the component's settings say; times in milliseconds. */
 export interface RabbitSettings {
@@ -99,7 +99,7 @@ function addressOf(settings: RabbitSettings, component: string): Address {
   const url = URL.parse(connectionString ?? `${protocol}://${hostname}`);
   if (!url?.hostname || !/^amqps?:$/.test(url.protocol)) {
     // It may hold the password, so it is not shown.
-    throw fault(
+    throw config(
       component,
       "connectionString must be amqp://user:password@host:port/vhost or amqps://…, and hostname a host or host:port",
     );
@@ -150,14 +150,4 @@ function check(settings: RabbitSettings, component: string): void {
     [odd !== undefined, `${odd?.[0]} must be above 0, not ${odd?.[1]}`],
     [heartBeat === 0, "heartBeat must be above 0"],
   ]);
-}
-
-/** Throws the first text whose condition holds. */
-function complain(component: string, problems: readonly (readonly [boolean, string])[]): void {
-  const found = problems.find(([holds]) => holds);
-  if (found) throw fault(component, found[1]);
-}
-
-function fault(component: string, problem: string): ComponentError {
-  return new ComponentError("config", `component ${component}: ${problem}`);
 }

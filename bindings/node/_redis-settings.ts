@@ -1,5 +1,5 @@
 import type { Cluster, ClusterOptions, Redis, RedisOptions } from "ioredis";
-import { ComponentError } from "../../src/errors.ts";
+import { complain, config } from "./_config.ts";
 
 /** What the component's settings say of connections; times in milliseconds. */
 export interface RedisSettings {
@@ -75,15 +75,6 @@ export function refuse(settings: RedisSettings, component: string): void {
       "client must have no keyPrefix of its own: keys could not be listed",
     ],
   ]);
-}
-
-/** Throws the first text whose condition holds. */
-export function complain(
-  component: string,
-  problems: readonly (readonly [boolean, string])[],
-): void {
-  const found = problems.find(([holds]) => holds);
-  if (found) throw config(component, found[1]);
 }
 
 export interface Address {
@@ -269,8 +260,4 @@ function addressesOf(settings: RedisSettings, component: string): Address[] {
     if (Number.isInteger(number) && number > 0 && number < 65_536) return { host, port: number };
     throw config(component, `a port is a whole number from 1 to 65535, not ${number}`);
   });
-}
-
-export function config(component: string, problem: string): ComponentError {
-  return new ComponentError("config", `component ${component}: ${problem}`);
 }

@@ -1,6 +1,7 @@
 import type { Fields, Settings } from "../../src/contracts/component.ts";
+import { complain } from "./_config.ts";
 import { connection, timesOf } from "./_redis-fields.ts";
-import { complain, type RedisSettings, refuse } from "./_redis-settings.ts";
+import { type RedisSettings, refuse } from "./_redis-settings.ts";
 
 export const streamFields = {
   ...connection,

@@ -1,9 +1,10 @@
 import type { Call, Host } from "../../src/contracts/host.ts";
 import type { SubscribeRequest, Subscription } from "../../src/contracts/pubsub.ts";
 import { ComponentError } from "../../src/errors.ts";
+import { config } from "./_config.ts";
 import { isReply } from "./_redis-failures.ts";
 import type { Link } from "./_redis-link.ts";
-import { config, copyOf, planOf } from "./_redis-settings.ts";
+import { copyOf, planOf } from "./_redis-settings.ts";
 import { background, groupOf, type Membership } from "./_redis-stream-group.ts";
 import { createLine } from "./_redis-stream-line.ts";
 import { createReader, type Reader } from "./_redis-stream-reader.ts";

@@ -1,6 +1,7 @@
 import type { Host } from "../../src/contracts/host.ts";
 import type { PubSub } from "../../src/contracts/pubsub.ts";
 import { ComponentError } from "../../src/errors.ts";
+import { complain } from "./_config.ts";
 import { type Consumer, consume } from "./_sqlite-queue-consumer.ts";
 import { openQueue, type QueueSettings } from "./_sqlite-queue-store.ts";
 import { type Watcher, watchFile } from "./_sqlite-queue-watch.ts";
@@ -85,13 +86,11 @@ export function sqliteQueue(settings: SqliteQueueSettings, host: Host, name: str
 }
 
 function check({ processingTimeout, concurrency }: SqliteQueueSettings, name: string): void {
-  if (processingTimeout <= 0) {
-    throw new ComponentError("config", `component ${name}: processingTimeout must be above 0`);
-  }
-  if (!Number.isInteger(concurrency) || concurrency < 1) {
-    throw new ComponentError(
-      "config",
-      `component ${name}: concurrency must be a whole number above 0`,
-    );
-  }
+  complain(name, [
+    [processingTimeout <= 0, "processingTimeout must be above 0"],
+    [
+      !Number.isInteger(concurrency) || concurrency < 1,
+      "concurrency must be a whole number above 0",
+    ],
+  ]);
 }

@@ -1,8 +1,9 @@
 import type { JetStreamManager } from "@nats-io/jetstream";
 import type { Settings } from "../../src/contracts/component.ts";
 import type { Host } from "../../src/contracts/host.ts";
-import { type PubSub, pubSub, type Subscription } from "../../src/contracts/pubsub.ts";
+import { type PubSub, pubSub } from "../../src/contracts/pubsub.ts";
 import { ComponentError } from "../../src/errors.ts";
+import { createLive } from "../_live.ts";
 import { ensure, streamOf } from "./_nats-consumer.ts";
 import { checkSubject, isUnheard } from "./_nats-errors.ts";
 import { link } from "./_nats-link.ts";
@@ -139,7 +140,7 @@ function jetStream(
 ): PubSub {
   const plan = planOf(settings, name);
   const server = link(plan, name, ANSWER_MS);
-  const live = new Set<Subscription>();
+  const live = createLive();
 
   return {
     processingTimeout: plan.lease,
@@ -171,19 +172,13 @@ function jetStream(
         call,
         ensure: (session) => ensure(session, consumer, name),
       });
-      live.add(subscription);
-      return {
-        async stop() {
-          await subscription.stop();
-          live.delete(subscription);
-        },
-      };
+      return live.add(subscription);
     },
 
     native: () => server.native(),
 
     async close() {
-      await Promise.all([...live].map((subscription) => subscription.stop()));
+      await live.stop();
       await server.close();
     },
   };

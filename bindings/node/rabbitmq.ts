@@ -1,6 +1,7 @@
 import type { Settings } from "../../src/contracts/component.ts";
 import type { Host } from "../../src/contracts/host.ts";
-import { type PubSub, pubSub, type Subscription } from "../../src/contracts/pubsub.ts";
+import { type PubSub, pubSub } from "../../src/contracts/pubsub.ts";
+import { createLive } from "../_live.ts";
 import { consume } from "./_rabbitmq-consumer.ts";
 import { link } from "./_rabbitmq-link.ts";
 import { createPublisher } from "./_rabbitmq-publisher.ts";
@@ -125,7 +126,7 @@ function rabbitMQ(
   // A server that is short of memory stops reading from those who publish: acknowledgements go another way.
   const [out, back] = [link(plan, name), link(plan, name)];
   const publisher = createPublisher(out, plan, name);
-  const live = new Set<Subscription>();
+  const live = createLive();
 
   return {
     processingTimeout: HANDLING_MS,
@@ -148,19 +149,13 @@ function rabbitMQ(
         deliver,
         call,
       });
-      live.add(subscription);
-      return {
-        async stop() {
-          await subscription.stop();
-          live.delete(subscription);
-        },
-      };
+      return live.add(subscription);
     },
 
     native: () => out.native(),
 
     async close() {
-      await Promise.all([...live].map((subscription) => subscription.stop()));
+      await live.stop();
       await Promise.all([out.close(), back.close()]);
     },
   };

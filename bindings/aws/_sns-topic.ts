@@ -3,7 +3,7 @@ import { fault } from "./_fault.ts";
 import { partsOf, textOf } from "./_query.ts";
 import { ServiceFailure } from "./_service.ts";
 import { asking, type Broker, isMissing } from "./_sns-broker.ts";
-import { entityName, nameInArn } from "./_topic-name.ts";
+import { entityName, howToDeclare, nameInArn } from "./_topic-name.ts";
 
 /** As Dapr does, tag and attributes included, so that either takes what the other made for its own. */
 export async function createTopic(broker: Broker, topic: string, call: Call): Promise<void> {
@@ -72,16 +72,5 @@ async function isSubscribed(broker: Broker, TopicArn: string, endpoint: string, 
 }
 
 export function howToDeclareTopic({ fifo, host }: Broker, topic: string): string {
-  const name = entityName(topic, fifo);
-  const lines = [
-    `the topic ${name} does not exist${host.target === "node" ? " and disableEntityManagement is set" : ""}: in serverless.yml, or without the first line in a CloudFormation template, declare`,
-    "resources:",
-    "  Resources:",
-    `    ${name.replace(/[^A-Za-z0-9]/g, "")}Topic:`,
-    "      Type: AWS::SNS::Topic",
-    "      Properties:",
-    `        TopicName: ${name}`,
-  ];
-  if (fifo) lines.push("        FifoTopic: true", "        ContentBasedDeduplication: true");
-  return lines.join("\n");
+  return howToDeclare("SNS::Topic", entityName(topic, fifo), fifo, host.target === "node");
 }

@@ -1,7 +1,7 @@
 import type { Call } from "../../src/contracts/host.ts";
 import { fault } from "./_fault.ts";
 import { asking, type Broker, isMissing } from "./_sns-broker.ts";
-import { entityName, nameInArn } from "./_topic-name.ts";
+import { entityName, howToDeclare, nameInArn } from "./_topic-name.ts";
 
 export interface Queue {
   readonly url: string;
@@ -26,7 +26,7 @@ async function ensureQueue(broker: Broker, name: string, call: Call): Promise<st
     const found = await queueUrl(broker, name, call);
     if (found !== undefined) return found;
     if (!broker.manages) {
-      throw fault("config", component, howToDeclareQueue(name, fifo), undefined);
+      throw fault("config", component, howToDeclare("SQS::Queue", name, fifo, true), undefined);
     }
     const answer = await sqs.run(
       "CreateQueue",
@@ -123,20 +123,6 @@ function redrives(text: string | undefined, target: string, most: number | undef
   if (!text) return false;
   const policy = JSON.parse(text) as { deadLetterTargetArn?: string; maxReceiveCount?: unknown };
   return policy.deadLetterTargetArn === target && Number(policy.maxReceiveCount) === most;
-}
-
-function howToDeclareQueue(name: string, fifo: boolean): string {
-  const lines = [
-    `the queue ${name} does not exist and disableEntityManagement is set: in serverless.yml, or without the first line in a CloudFormation template, declare`,
-    "resources:",
-    "  Resources:",
-    `    ${name.replace(/[^A-Za-z0-9]/g, "")}Queue:`,
-    "      Type: AWS::SQS::Queue",
-    "      Properties:",
-    `        QueueName: ${name}`,
-  ];
-  if (fifo) lines.push("        FifoQueue: true", "        ContentBasedDeduplication: true");
-  return lines.join("\n");
 }
 
 /** The URL of a queue as its ARN names it: the same that the service would answer. */

@@ -23,3 +23,24 @@ export function partitionOf(region: string): string {
   if (region.startsWith("cn-")) return "aws-cn";
   return region.startsWith("us-gov-") ? "aws-us-gov" : "aws";
 }
+
+/** What to paste where an entity is missing; `forbidden` says that a setting kept it from being made. */
+export function howToDeclare(
+  type: "SNS::Topic" | "SQS::Queue",
+  name: string,
+  fifo: boolean,
+  forbidden: boolean,
+): string {
+  const kind = type.slice("SNS::".length);
+  const lines = [
+    `the ${kind.toLowerCase()} ${name} does not exist${forbidden ? " and disableEntityManagement is set" : ""}: in serverless.yml, or without the first line in a CloudFormation template, declare`,
+    "resources:",
+    "  Resources:",
+    `    ${name.replace(/[^A-Za-z0-9]/g, "")}${kind}:`,
+    `      Type: AWS::${type}`,
+    "      Properties:",
+    `        ${kind}Name: ${name}`,
+  ];
+  if (fifo) lines.push(`        Fifo${kind}: true`, "        ContentBasedDeduplication: true");
+  return lines.join("\n");
+}

@@ -33,6 +33,17 @@ export interface ConsumerProcess {
   stop(): Promise<void>;
 }
 
+/** An event of 1 KB, as a publisher of another make would write it. */
+export function eventOf(number: number) {
+  return {
+    specversion: "1.0",
+    id: `e-${number}`,
+    source: "test",
+    type: "t",
+    data: { number, text: "x".repeat(900) },
+  };
+}
+
 /** Resolves once the process is subscribed. */
 export async function startConsumer(what: Consumption): Promise<ConsumerProcess> {
   const { type, options, topic, concurrency, ms, env } = what;

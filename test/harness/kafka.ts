@@ -1,13 +1,11 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync } from "node:child_process";
 import { cpSync, existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { connect, type Socket } from "node:net";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Kafka, KafkaConfig } from "kafkajs";
 import { createClient, loadDriver } from "../../bindings/node/_kafka-driver.ts";
 import { newFolder, temporary } from "./folder.ts";
-import { freePort } from "./machine.ts";
-import { ended, owned, started } from "./process.ts";
+import { freePort, listening } from "./machine.ts";
+import { ended, launched } from "./process.ts";
 
 export interface KafkaServer {
   /** host:port on 127.0.0.1. */
@@ -96,20 +94,8 @@ async function serve(
 ): Promise<ChildProcess> {
   const file = join(folder, "server.properties");
   writeFileSync(file, properties(folder, port, await freePort(), extra));
-  const child = owned(
-    spawn("java", [...java, quiet, "-cp", path, "kafka.Kafka", file], {
-      stdio: ["ignore", "pipe", "pipe"],
-    }),
-  );
-  let log = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream?.on("data", (chunk) => {
-      log = (log + chunk).slice(-4000);
-    });
-  }
-  await started(child, () => log, listening(port), START_MS);
-  guard(child);
-  return child;
+  const words = [...java, quiet, "-cp", path, "kafka.Kafka", file];
+  return launched("java", words, listening(port), START_MS);
 }
 
 /** A data folder holds no port and no path: it is formatted once in a run, and copied. */
@@ -151,27 +137,4 @@ transaction.state.log.num.partitions=1
 group.initial.rebalance.delay.ms=0
 ${extra.join("\n")}
 `;
-}
-
-/** Ends the server also when this process is killed, and with it everything that could end it: a worker of the tests is. */
-function guard(server: ChildProcess): void {
-  const watcher = spawn("/bin/sh", ["-c", 'cat > /dev/null; kill -KILL "$0"', String(server.pid)], {
-    stdio: ["pipe", "ignore", "ignore"],
-    detached: true,
-  });
-  watcher.unref();
-  (watcher.stdin as Socket).unref();
-  server.once("exit", () => watcher.kill("SIGKILL"));
-}
-
-async function listening(port: number): Promise<void> {
-  for (;;) {
-    const socket = connect(port, "127.0.0.1");
-    const there = await new Promise<boolean>((resolve) => {
-      socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
-    });
-    socket.destroy();
-    if (there) return;
-    await sleep(10);
-  }
 }

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { accessSync, constants } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
+import { type AddressInfo, connect, createServer } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 
 /** A port of 127.0.0.1 that nobody has. Somebody may take it before it is used: whoever starts a server tries twice. */
 export async function freePort(): Promise<number> {
@@ -19,5 +20,18 @@ export function runnable(path: string): boolean {
     return true;
   } catch {
     return false;
+  }
+}
+
+/** Resolves once somebody takes connections on a port of 127.0.0.1. */
+export async function listening(port: number): Promise<void> {
+  for (;;) {
+    const socket = connect(port, "127.0.0.1");
+    const there = await new Promise<boolean>((resolve) => {
+      socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
+    });
+    socket.destroy();
+    if (there) return;
+    await sleep(10);
   }
 }

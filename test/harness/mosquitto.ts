@@ -1,11 +1,9 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { connect, type Socket } from "node:net";
 import { delimiter, join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { newFolder } from "./folder.ts";
-import { freePort, runnable } from "./machine.ts";
-import { ended, owned, started } from "./process.ts";
+import { freePort, listening, runnable } from "./machine.ts";
+import { ended, launched } from "./process.ts";
 
 export interface Mosquitto {
   /** mqtt://127.0.0.1:port */
@@ -66,37 +64,5 @@ async function launch(
   const lines = [`listener ${port} 127.0.0.1`, ...anonymous, ...own, "max_queued_messages 0"];
   const lasting = ["persistence true", `persistence_location ${folder}/`];
   writeFileSync(file, `${[...lines, ...lasting, ...extra].join("\n")}\n`);
-  const child = owned(spawn(program, ["-c", file], { stdio: ["ignore", "pipe", "pipe"] }));
-  let log = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream?.on("data", (chunk) => {
-      log = (log + chunk).slice(-4000);
-    });
-  }
-  await started(child, () => log, listening(port));
-  guard(child);
-  return child;
-}
-
-/** Ends the server also when this process is killed, and with it everything that could end it: a worker of the tests is. */
-function guard(server: ChildProcess): void {
-  const watcher = spawn("/bin/sh", ["-c", 'cat > /dev/null; kill -KILL "$0"', String(server.pid)], {
-    stdio: ["pipe", "ignore", "ignore"],
-    detached: true,
-  });
-  watcher.unref();
-  (watcher.stdin as Socket).unref();
-  server.once("exit", () => watcher.kill("SIGKILL"));
-}
-
-async function listening(port: number): Promise<void> {
-  for (;;) {
-    const socket = connect(port, "127.0.0.1");
-    const there = await new Promise<boolean>((resolve) => {
-      socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
-    });
-    socket.destroy();
-    if (there) return;
-    await sleep(10);
-  }
+  return launched(program, ["-c", file], listening(port));
 }

@@ -1,11 +1,10 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
 import { connect, type NatsConnection, type NodeConnectionOptions } from "@nats-io/transport-node";
 import { newFolder } from "./folder.ts";
 import { freePort, runnable } from "./machine.ts";
-import { ended, frozen, guarded, owned, started } from "./process.ts";
+import { ended, frozen, launched } from "./process.ts";
 
 export interface NatsServer {
   /** nats://host:port on 127.0.0.1. */
@@ -51,7 +50,7 @@ export async function startNats(
   const launchOn = async () => {
     const [port, monitor] = [await freePort(), await freePort()];
     const words = ["-a", "127.0.0.1", "-p", `${port}`, "-m", `${monitor}`, "-js", "-sd", folder];
-    const launch = () => serve(path, [...words, ...args], monitor);
+    const launch = () => launched(path, [...words, ...args], healthy(monitor));
     return { port, launch, child: await launch() };
   };
   // Somebody else may have taken a port in between: once more, on another one.
@@ -83,19 +82,6 @@ export async function startNats(
       await ended(child, "SIGTERM");
     },
   };
-}
-
-async function serve(path: string, args: string[], monitor: number): Promise<ChildProcess> {
-  const child = owned(spawn(path, args, { stdio: ["ignore", "pipe", "pipe"] }));
-  let log = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream?.on("data", (chunk) => {
-      log = (log + chunk).slice(-4000);
-    });
-  }
-  await started(child, () => log, healthy(monitor));
-  guarded(child);
-  return child;
 }
 
 async function healthy(monitor: number): Promise<void> {

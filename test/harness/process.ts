@@ -88,3 +88,22 @@ export function guarded(server: ChildProcess, pid = server.pid): void {
   (watcher.stdin as Socket).unref();
   server.once("exit", () => watcher.kill("SIGKILL"));
 }
+
+/** Starts a server that does not outlive this process, however that ends; resolves once `ready` does. */
+export async function launched(
+  path: string,
+  args: readonly string[],
+  ready: Promise<void>,
+  limitMs?: number,
+): Promise<ChildProcess> {
+  const child = owned(spawn(path, args, { stdio: ["ignore", "pipe", "pipe"] }));
+  let log = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on("data", (chunk) => {
+      log = (log + chunk).slice(-4000);
+    });
+  }
+  await started(child, () => log, ready, limitMs);
+  guarded(child);
+  return child;
+}

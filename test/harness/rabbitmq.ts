@@ -1,12 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { connect as dial } from "node:net";
 import { delimiter, join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { type ChannelModel, connect } from "amqplib";
 import { newFolder } from "./folder.ts";
-import { freePort, runnable } from "./machine.ts";
+import { freePort, listening, runnable } from "./machine.ts";
 import { ended, frozen, guarded, owned, started } from "./process.ts";
 
 export interface RabbitServer {
@@ -154,16 +152,4 @@ async function serve(env: NodeJS.ProcessEnv): Promise<Launched> {
   const worker = workerOf(child.pid as number) || (child.pid as number);
   guarded(child, worker);
   return { script: child, worker };
-}
-
-async function listening(port: number): Promise<void> {
-  for (;;) {
-    const socket = dial(port, "127.0.0.1");
-    const there = await new Promise<boolean>((resolve) => {
-      socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
-    });
-    socket.destroy();
-    if (there) return;
-    await sleep(10);
-  }
 }

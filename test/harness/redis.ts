@@ -1,12 +1,11 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { connect } from "node:net";
 import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis, type RedisOptions } from "ioredis";
 import { newFolder } from "./folder.ts";
-import { freePort, runnable } from "./machine.ts";
-import { ended, guarded, owned, started } from "./process.ts";
+import { freePort, listening, runnable } from "./machine.ts";
+import { ended, launched } from "./process.ts";
 
 export type RedisKind = "redis" | "valkey";
 
@@ -100,10 +99,10 @@ async function serve(
   const path = redisPath(kind);
   if (!path) throw new Error(`no ${kind ?? "redis"}-server to start`);
   let port = await freePort();
-  let child = await launch(path, command(port), port).catch(async () => {
+  let child = await launched(path, command(port), listening(port)).catch(async () => {
     // Somebody else may have taken the port in between: once more, on another one.
     port = await freePort();
-    return launch(path, command(port), port);
+    return launched(path, command(port), listening(port));
   });
   const raw = new Redis({ port, host: "127.0.0.1", lazyConnect: true, ...rawOptions });
   raw.on("error", () => {});
@@ -116,7 +115,7 @@ async function serve(
     raw,
     halt: () => ended(child, "SIGTERM"),
     async start() {
-      child = await launch(path, command(port), port);
+      child = await launched(path, command(port), listening(port));
     },
     freeze: () => void child.kill("SIGSTOP"),
     thaw: () => void child.kill("SIGCONT"),
@@ -127,31 +126,6 @@ async function serve(
       await ended(child, "SIGTERM");
     },
   };
-}
-
-async function launch(path: string, args: readonly string[], port: number): Promise<ChildProcess> {
-  const child = owned(spawn(path, args, { stdio: ["ignore", "pipe", "pipe"] }));
-  let log = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream?.on("data", (chunk) => {
-      log = (log + chunk).slice(-4000);
-    });
-  }
-  await started(child, () => log, listening(port));
-  guarded(child);
-  return child;
-}
-
-async function listening(port: number): Promise<void> {
-  for (;;) {
-    const socket = connect(port, "127.0.0.1");
-    const there = await new Promise<boolean>((resolve) => {
-      socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
-    });
-    socket.destroy();
-    if (there) return;
-    await sleep(10);
-  }
 }
 
 /** Three masters that hold all slots between them. */

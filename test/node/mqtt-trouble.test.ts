@@ -4,7 +4,7 @@ import mqtt from "mqtt";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { pubsub } from "../../bindings/node/mqtt.ts";
 import type { Outcome, PubSub } from "../../src/contracts/pubsub.ts";
-import { startConsumer } from "../harness/consumers.ts";
+import { eventOf, startConsumer } from "../harness/consumers.ts";
 import { newFolder } from "../harness/folder.ts";
 import { absentMosquitto, type Mosquitto, startMosquitto } from "../harness/mosquitto.ts";
 import { makeCertificates } from "../harness/redis.ts";
@@ -235,14 +235,3 @@ describe.skipIf(absent)(`MQTT${absent ? ` (skipped: ${absent})` : ""}`, () => {
     expect(await failure(consume(broker(), topic))).toMatch(/^config: .* is no filter: /);
   });
 });
-
-/** An event of 1 KB. */
-function eventOf(number: number) {
-  return {
-    specversion: "1.0",
-    id: `e-${number}`,
-    source: "test",
-    type: "t",
-    data: { number, text: "x".repeat(900) },
-  };
-}

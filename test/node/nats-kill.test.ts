@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { pubsub } from "../../bindings/node/nats.ts";
 import { createRuntime } from "../../src/runtime.ts";
 import { processHost } from "../../targets/_process/host.ts";
-import { killRun, startConsumer } from "../harness/consumers.ts";
+import { eventOf, killRun, startConsumer } from "../harness/consumers.ts";
 import { absentNats, type NatsServer, startNats } from "../harness/nats.ts";
 
 const absent = absentNats();
@@ -72,14 +72,3 @@ describe.skipIf(absent)(`NATS${absent ? ` (skipped: ${absent})` : ""}`, () => {
     await consumer.kill();
   }, 120_000);
 });
-
-/** An event of 1 KB. */
-function eventOf(number: number) {
-  return {
-    specversion: "1.0",
-    id: `e-${number}`,
-    source: "test",
-    type: "t",
-    data: { number, text: "x".repeat(900) },
-  };
-}

@@ -50,6 +50,12 @@ function check(value: unknown, name: string, field: Field, component: string): u
   }
 }
 
+/** Undefined for what Go's `ParseBool` reads neither as true nor as false. */
+export function toFlag(text: string): boolean | undefined {
+  if (/^(1|t|T|true|TRUE|True)$/.test(text)) return true;
+  return /^(0|f|F|false|FALSE|False)$/.test(text) ? false : undefined;
+}
+
 const units: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
 /** Undefined for what is no duration. A bare number, or digits alone, count `unit`s; other text is a Go duration. */

@@ -1,5 +1,6 @@
 import { fromBase64 } from "../blocks/base64.ts";
 import type { BulkEntry } from "../blocks/pubsub/api.ts";
+import { carriageOf, mediaType } from "../blocks/pubsub/media.ts";
 import { publishBulk } from "../blocks/pubsub/publish.ts";
 import { ApiError, type KeyFailure, messageOf } from "../errors.ts";
 import { empty, json, Refusal } from "./answers.ts";
@@ -94,14 +95,12 @@ function merged(request: Metadata, own: Metadata | undefined): Metadata {
 
 /** What an entry's event is by its content type; undefined where the two do not fit. */
 function dataOf(event: unknown, contentType: string): string | Uint8Array | undefined {
-  const type = (contentType.split(";")[0] as string).trim().toLowerCase();
-  if (/^application\/(octet-stream|(x-)?protobuf|cloudevents\+protobuf)$/.test(type)) {
-    return typeof event === "string" ? fromBase64(event) : undefined;
-  }
-  if (type.startsWith("text/") || type === "application/xml") {
+  const carriage = carriageOf(contentType);
+  if (carriage === "bytes") return typeof event === "string" ? fromBase64(event) : undefined;
+  if (/^text\/|^application\/xml$/.test(mediaType(contentType))) {
     return typeof event === "string" ? event : undefined;
   }
-  return /^application\/json$|\+json$/.test(type) ? JSON.stringify(event) : undefined;
+  return carriage === "json" ? JSON.stringify(event) : undefined;
 }
 
 /** Headers beyond this are left out: clients drop an answer with more. */

@@ -51,7 +51,7 @@ export function serve(
   options: LambdaServeOptions = {},
 ): HttpHandler | StreamingHttpHandler {
   const { subscriptions = [] } = app;
-  const fetch = app.fetch || subscriptions.length === 0 ? fetchOf(app) : nothing;
+  const fetch = fetchOf(app);
   const runtime = lambdaRuntime(app.id, options, defaults);
   const answerTo = answerWith(fetch, runtime);
   if (subscriptions.length > 0) checkConsumer(runtime, subscriptions, options.stream);
@@ -64,9 +64,6 @@ export function serve(
       : // As the type says for HTTP; what Lambda wants of other events is their component's to know.
         (consume(runtime, subscriptions, event, context) as Promise<HttpResult>);
 }
-
-/** The `fetch` of an app that only consumes. */
-const nothing = () => new Response(null, { status: 404 });
 
 interface Answer {
   readonly http: HttpEvent;

@@ -83,9 +83,13 @@ export function passEnvelope({ event, topic, pubsub, now, expires, trace }: Read
     time: event.time || rfc3339(now),
     ...(expires !== undefined && { expiration: rfc3339(expires) }),
   };
-  const sorted = Object.keys(filled).sort();
-  const text = JSON.stringify(Object.fromEntries(sorted.map((name) => [name, filled[name]])));
-  return { id: typeof event.id === "string" ? event.id : undefined, text };
+  return { id: typeof event.id === "string" ? event.id : undefined, text: toText(filled) };
+}
+
+/** Attributes in their order, as Dapr writes them. */
+export function toText(event: Readonly<Record<string, unknown>>): string {
+  const names = Object.keys(event).sort();
+  return JSON.stringify(Object.fromEntries(names.map((name) => [name, event[name]])));
 }
 
 /** An event around what is none, as Dapr makes it for a subscription with `rawPayload`. */

@@ -1,4 +1,4 @@
-import { toMilliseconds } from "../../settings.ts";
+import { toFlag, toMilliseconds } from "../../settings.ts";
 import type { EventAttributes, PublishOptions } from "./api.ts";
 import { pubsubError } from "./errors.ts";
 
@@ -51,10 +51,9 @@ function read(metadata: Readonly<Record<string, string>>): Named {
   return named;
 }
 
-/** As Go's `ParseBool` reads it. */
 function flag(text: string): boolean {
-  if (/^(1|t|T|true|TRUE|True)$/.test(text)) return true;
-  if (/^(0|f|F|false|FALSE|False)$/.test(text)) return false;
+  const value = toFlag(text);
+  if (value !== undefined) return value;
   throw wrong(`rawPayload must be true or false, not ${JSON.stringify(text)}`);
 }
 

@@ -7,6 +7,7 @@ import { buildEnvelope, CLOUD_EVENT, type Payload, passEnvelope } from "./envelo
 import { pubsubError, toPubSubError } from "./errors.ts";
 import { need, type OpenedPubSub, perform } from "./handle.ts";
 import { lanesOf } from "./lanes.ts";
+import { carriageOf } from "./media.ts";
 import { asked, seconds } from "./metadata.ts";
 import { checkScopes } from "./scopes.ts";
 
@@ -205,21 +206,17 @@ function given(data: unknown): unknown {
 
 /** Text and bytes go by the content type, as a body does in Dapr's API; anything else is JSON. */
 function payloadOf(data: unknown, contentType: string): Payload {
-  const type = (contentType.split(";")[0] as string).trim().toLowerCase();
-  if (/^application\/(octet-stream|(x-)?protobuf|cloudevents\+protobuf)$/.test(type)) {
+  const carriage = carriageOf(contentType);
+  if (carriage === "bytes") {
     return { bytes: isBytes(data) ? data : new TextEncoder().encode(textOf(data)) };
   }
   const isText = isBytes(data) || typeof data === "string";
   const text = isBytes(data) ? new TextDecoder().decode(data) : textOf(data);
-  return isJson(type) && (!isText || parses(text)) ? { json: text } : { text };
+  return carriage === "json" && (!isText || parses(text)) ? { json: text } : { text };
 }
 
 function textOf(data: unknown): string {
   return typeof data === "string" ? data : jsonOf(data);
-}
-
-function isJson(type: string): boolean {
-  return type === "application/json" || type.endsWith("+json");
 }
 
 function parses(text: string): boolean {

@@ -1,4 +1,4 @@
-import { toMilliseconds } from "../../../src/settings.ts";
+import { toFlag, toMilliseconds } from "../../../src/settings.ts";
 import { suggestion, UsageError } from "../usage.ts";
 import { type Flag, type FlagName, flags, type Kind, type Parsed, type Values } from "./flags.ts";
 
@@ -34,7 +34,7 @@ function defaults(): Record<string, unknown> {
 function split(word: string): { name: FlagName; text: string | undefined } {
   const [, flag, text] = /^--?([^-=][^=]*)(?:=([\s\S]*))?$/.exec(word) ?? [];
   if (flag === undefined) {
-    const hint = isBoolean(word) ? `: write --flag=${word}, with =` : "";
+    const hint = toFlag(word) !== undefined ? `: write --flag=${word}, with =` : "";
     throw new UsageError(`the sidecar takes flags, not ${quoted(word)}${hint}`);
   }
   if (Object.hasOwn(flags, flag)) return { name: flag as FlagName, text };
@@ -48,7 +48,7 @@ const readers: { readonly [K in Kind]: (text: string) => unknown } = {
   text: (text) => text,
   // An empty one is none, as scripts write for what they leave out.
   texts: (text) => text.split(",").filter((part) => part !== ""),
-  boolean: (text) => (isBoolean(text) ? /^[1t]/i.test(text) : invalid),
+  boolean: (text) => toFlag(text) ?? invalid,
   integer: (text) => (/^[-+]?\d{1,15}$/.test(text) ? Number(text) : invalid),
   port: (text) => {
     if (text === "") return undefined;
@@ -67,11 +67,6 @@ const wanted: { readonly [K in Kind]: string } = {
   size: "a size such as 4Mi, 16Ki or 65536",
   duration: "a duration such as 500ms, 30s or 1m30s",
 };
-
-/** Go's words for true and false. */
-function isBoolean(text: string): boolean {
-  return /^(1|t|T|true|TRUE|True|0|f|F|false|FALSE|False)$/.test(text);
-}
 
 const units: Readonly<Record<string, number>> = {
   "": 1,

@@ -1,7 +1,8 @@
 import { toBase64 } from "../../../../src/blocks/base64.ts";
 import type { CloudEvent, Delivery, Handler, Status } from "../../../../src/blocks/pubsub/api.ts";
-import { CLOUD_EVENT } from "../../../../src/blocks/pubsub/envelope.ts";
+import { CLOUD_EVENT, toText } from "../../../../src/blocks/pubsub/envelope.ts";
 import { ApiError, configurationError } from "../../../../src/errors.ts";
+import { toFlag } from "../../../../src/settings.ts";
 import type { Bulk, PathSubscription } from "../../../_resources/routes.ts";
 import type { Log } from "../log.ts";
 import { statusesOf, statusOf } from "./answers.ts";
@@ -60,16 +61,14 @@ function told(log: Log, { topic }: PathSubscription, status: number, word: strin
 /** Whether messages are no events. Throws `ERR_CONFIGURATION` for a word that Go reads neither as true nor as false. */
 export function isRaw({ metadata, topic }: PathSubscription): boolean {
   const [, value] = Object.entries(metadata).find(([name]) => /^rawpayload$/i.test(name)) ?? [];
-  if (value === undefined || /^(0|f|F|false|FALSE|False)$/.test(value)) return false;
-  if (/^(1|t|T|true|TRUE|True)$/.test(value)) return true;
+  const raw = value === undefined ? false : toFlag(value);
+  if (raw !== undefined) return raw;
   throw configurationError(`rawPayload of topic ${topic} must be true or false`);
 }
 
-/** An event around a raw payload, as Dapr writes it: names in their order. */
+/** An event around a raw payload. */
 function rawEnvelope({ data, ...event }: CloudEvent): string {
-  const all: Record<string, unknown> = { ...event, data_base64: toBase64(data as Uint8Array) };
-  const names = Object.keys(all).sort();
-  return JSON.stringify(Object.fromEntries(names.map((name) => [name, all[name]])));
+  return toText({ ...event, data_base64: toBase64(data as Uint8Array) });
 }
 
 interface Entry {
@@ -85,8 +84,9 @@ function bulkHandler(
   bulk: Bulk,
 ): Handler {
   const { pubsub } = subscription;
+  const raw = isRaw(subscription);
   const batch = createBatch<Entry>(bulk, async (entries, signal) => {
-    const body = bulkEnvelope(subscription, entries);
+    const body = bulkEnvelope(subscription, raw, entries);
     const headers = headersOf("application/json", pubsub, {}, {});
     const answer = await client.call({ method: "POST", path, headers, body }, signal);
     const wordOn = statusesOf(answer);
@@ -99,9 +99,11 @@ function bulkHandler(
 }
 
 /** Events stand in it as they came, so that no number loses digits. */
-function bulkEnvelope(subscription: PathSubscription, entries: readonly Entry[]): string {
-  const { pubsub, topic } = subscription;
-  const raw = isRaw(subscription);
+function bulkEnvelope(
+  { pubsub, topic }: PathSubscription,
+  raw: boolean,
+  entries: readonly Entry[],
+): string {
   const items = entries.map(({ entryId, event, delivery }) => {
     const { data, metadata } = delivery;
     const text = raw

@@ -50,6 +50,11 @@ function check(value: unknown, name: string, field: Field, component: string): u
   }
 }
 
+/** What Dapr takes for true in metadata; to it every other word is false. */
+export function isTruthy(text = ""): boolean {
+  return /^\s*(1|t|true|y|yes|on)\s*$/i.test(text);
+}
+
 /** Undefined for what Go's `ParseBool` reads neither as true nor as false. */
 export function toFlag(text: string): boolean | undefined {
   if (/^(1|t|T|true|TRUE|True)$/.test(text)) return true;

@@ -1,6 +1,14 @@
 import type { Call } from "../../src/contracts/host.ts";
 import { ComponentError } from "../../src/errors.ts";
 
+/** For work that belongs to no call. */
+export const nobody: Call = {
+  signal: undefined,
+  deadline: undefined,
+  trace: {},
+  waitUntil: () => undefined,
+};
+
 /** A timer of more than this ends at once; one of less than 0 too, and with a warning. */
 const LONGEST_MS = 2 ** 31 - 1;
 

@@ -1,7 +1,7 @@
 import type { Kafka, Producer } from "kafkajs";
 import type { Call, Random } from "../../src/contracts/host.ts";
 import { inTime } from "./_deadline.ts";
-import type { Driver } from "./_kafka-driver.ts";
+import { createClient, type Driver, loadDriver } from "./_kafka-driver.ts";
 import { explain, unavailable } from "./_kafka-errors.ts";
 import { type Outgoing, partitionFor } from "./_kafka-message.ts";
 import type { Plan } from "./_kafka-settings.ts";
@@ -22,9 +22,10 @@ export interface SenderOptions {
   readonly limit: number;
   readonly retries: number;
   readonly metadataMaxAge: number;
-  make(): Promise<{ readonly driver: Driver; readonly kafka: Kafka }>;
 }
 
+/** How often kafkajs tries by itself for a call that somebody waits for. */
+const ONCE = { retries: 1, initialRetryTime: 100 };
 /** Calls that may wait for the broker at a time. */
 const MOST_WAITING = 10_000;
 const RETRY = { initialRetryTime: 100, multiplier: 2, factor: 0.2, maxRetryTime: 1000 };
@@ -73,7 +74,8 @@ export function createSender(options: SenderOptions): Sender {
   }
 
   async function dial(): Promise<NonNullable<typeof open>> {
-    const { driver, kafka } = await options.make();
+    const driver = await loadDriver();
+    const kafka = createClient(driver, plan.client, ONCE);
     const { retries, metadataMaxAge } = options;
     const producer = kafka.producer({
       metadataMaxAge,

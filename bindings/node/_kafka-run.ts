@@ -175,16 +175,13 @@ export function startRun(options: RunOptions): Run {
   }
 
   function changed(): void {
-    if (isBehind() && !hurrying) {
+    if (!hurrying && isBehind()) {
       hurrying = true;
       void flush().finally(() => {
         hurrying = false;
       });
     }
-    timer ??= setTimeout(() => {
-      timer = undefined;
-      void flush();
-    }, COMMIT_MS);
+    timer ??= setTimeout(again, COMMIT_MS);
   }
 
   /** So much is handled and not committed that lines will soon start nothing more. */

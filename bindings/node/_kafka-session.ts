@@ -1,7 +1,7 @@
 import type { Host } from "../../src/contracts/host.ts";
 import type { SubscribeRequest, Subscription } from "../../src/contracts/pubsub.ts";
-import { ComponentError } from "../../src/errors.ts";
-import { inTime } from "./_deadline.ts";
+import { config } from "./_config.ts";
+import { inTime, nobody } from "./_deadline.ts";
 import { createFeed, type Feed } from "./_kafka-feed.ts";
 import { type Run, type RunOptions, startRun } from "./_kafka-run.ts";
 
@@ -42,10 +42,7 @@ export function createSession(options: SessionOptions): Session {
   async function subscribe(request: SubscribeRequest): Promise<Subscription> {
     const { topic } = request;
     if (feeds.has(topic)) {
-      throw new ComponentError(
-        "config",
-        `component ${component}: topic ${topic} has a subscription already: join the two`,
-      );
+      throw config(component, `topic ${topic} has a subscription already: join the two`);
     }
     const feed = createFeed(request, { limit, clock, delay, changed: () => run?.changed() });
     feeds.set(topic, feed);
@@ -81,7 +78,7 @@ export function createSession(options: SessionOptions): Session {
       // A copy: a topic that comes later is for the next member.
       run = startRun({ ...parts, feeds: new Map(feeds), failed: heal });
       const late = () => `component ${component}: its group gave it nothing in ${JOINED_MS} ms`;
-      await inTime(run.joined, { signal: undefined, deadline: undefined }, JOINED_MS, late);
+      await inTime(run.joined, nobody, JOINED_MS, late);
     });
     queued = next;
     turn = next.catch(() => undefined);

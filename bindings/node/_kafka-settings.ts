@@ -1,39 +1,13 @@
 import type { KafkaConfig, SASLOptions } from "kafkajs";
+import type { Settings } from "../../src/contracts/component.ts";
 import { complain, config } from "./_config.ts";
+import type { kafkaFields } from "./_kafka-fields.ts";
 import type { Strategy } from "./_kafka-range.ts";
 
-/** What the component's settings say; times in milliseconds. */
-export interface KafkaSettings {
-  readonly brokers: string;
-  readonly authType: string | undefined;
-  readonly authRequired: boolean | undefined;
-  readonly clientId: string;
-  readonly initialOffset: string;
-  readonly consumerGroupRebalanceStrategy: string;
-  readonly compression: string;
-  readonly producerRequiredAcks: string;
-  readonly maxMessageBytes: number;
-  readonly channelBufferSize: number;
-  readonly consumeRetryEnabled: boolean;
-  readonly backOffPolicy: string;
-  readonly backOffMaxRetries: number;
-  readonly heartbeatInterval: number;
-  readonly sessionTimeout: number;
-  readonly dialTimeout: number;
-  readonly readTimeout: number;
-  readonly disableTls: boolean;
-  readonly skipVerify: boolean;
-  readonly caCert: string | undefined;
-  readonly clientCert: string | undefined;
-  readonly clientKey: string | undefined;
-  readonly saslUsername: string | undefined;
-  readonly saslPassword: string | undefined;
-  readonly saslMechanism: string | undefined;
-  readonly excludeHeaderMetaRegex: string | undefined;
-}
+type KafkaSettings = Settings<typeof kafkaFields>;
 
 /** Settings of Dapr's that are not built, with what to do instead. */
-export const refused = {
+const refused = {
   oidcTokenEndpoint: "OIDC is not built",
   oidcClientID: "OIDC is not built",
   oidcClientSecret: "OIDC is not built",
@@ -83,7 +57,7 @@ export function planOf(settings: KafkaSettings, component: string): Plan {
     .map((text) => text.trim())
     .filter(Boolean);
   for (const [name, reason] of Object.entries(refused)) {
-    const value = (settings as unknown as Record<string, unknown>)[name];
+    const value = settings[name as keyof typeof refused];
     if (value !== undefined) throw config(component, `${name}: ${reason}; take it away`);
   }
   complain(component, [

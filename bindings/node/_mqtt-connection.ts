@@ -1,7 +1,7 @@
 import type { IClientOptions, MqttClient } from "mqtt";
 import type { Call } from "../../src/contracts/host.ts";
 import { ComponentError } from "../../src/errors.ts";
-import { inTime } from "./_deadline.ts";
+import { inTime, nobody } from "./_deadline.ts";
 import { driver } from "./_driver.ts";
 
 /** One connection of the driver's, made when it is wanted and made anew by the driver once it was there. */
@@ -93,7 +93,7 @@ export function createConnection({ component, options, made }: ConnectionOptions
     opened = false;
     if (!last) return;
     const gone = last.endAsync(!last.connected);
-    await inTime(gone, { signal: undefined, deadline: undefined }, END_MS, () => "").catch(() => {
+    await inTime(gone, nobody, END_MS, () => "").catch(() => {
       last.end(true);
     });
   }

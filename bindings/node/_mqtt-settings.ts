@@ -7,7 +7,6 @@ export interface MqttSettings {
   readonly url: string;
   readonly consumerID: string;
   readonly qos: number;
-  readonly retain: boolean;
   readonly cleanSession: boolean;
   readonly protocolVersion: number;
   readonly shareGroup: string | undefined;

@@ -1,5 +1,6 @@
 import type { Clock, Random } from "../../src/contracts/host.ts";
 import type { SubscribeRequest, Subscription } from "../../src/contracts/pubsub.ts";
+import { isTruthy } from "../../src/settings.ts";
 import { config } from "./_config.ts";
 import { type Connection, createConnection, explain } from "./_mqtt-connection.ts";
 import { createFeed, type Entry, type Feed } from "./_mqtt-feed.ts";
@@ -72,7 +73,9 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
       if (feeds.size === 0) await connection.end();
       throw explain(error, component);
     }
-    const drop = cleanSession || name.startsWith("$share/") || isTruthy(request.metadata);
+    // The broker keeps nothing for it while it is away.
+    const drop =
+      cleanSession || name.startsWith("$share/") || isTruthy(request.metadata.unsubscribeOnClose);
     let stopping: Promise<void> | undefined;
     return { stop: () => (stopping ??= leave(topic, feed, drop)) };
   }
@@ -124,9 +127,4 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
     feeds.clear();
     await connection.end();
   }
-}
-
-/** Dapr's `unsubscribeOnClose` of a subscription: the broker keeps nothing for it while it is away. */
-function isTruthy({ unsubscribeOnClose = "" }: Readonly<Record<string, string>>): boolean {
-  return /^(1|t|true|y|yes|on)$/i.test(unsubscribeOnClose.trim());
 }

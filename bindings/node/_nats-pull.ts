@@ -5,7 +5,7 @@ import type {
   SubscribeRequest,
   Subscription,
 } from "../../src/contracts/pubsub.ts";
-import { inTime } from "./_deadline.ts";
+import { inTime, nobody } from "./_deadline.ts";
 import type { FoundConsumer } from "./_nats-consumer.ts";
 import type { NatsLink, Session } from "./_nats-link.ts";
 
@@ -152,8 +152,7 @@ export async function pull(options: PullOptions): Promise<Subscription> {
 
 async function farewell(work: Promise<void> | undefined): Promise<void> {
   if (!work) return;
-  const call = { signal: undefined, deadline: undefined };
-  await inTime(work, call, FAREWELL_MS, () => "").catch(() => undefined);
+  await inTime(work, nobody, FAREWELL_MS, () => "").catch(() => undefined);
 }
 
 interface Source {

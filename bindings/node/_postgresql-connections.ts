@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import type { Pool, PoolClient } from "pg";
 import type { Host } from "../../src/contracts/host.ts";
 import { ComponentError, messageOf } from "../../src/errors.ts";
-import { inTime } from "./_deadline.ts";
+import { inTime, nobody } from "./_deadline.ts";
 import type { Address } from "./_postgresql-address.ts";
 import { cancel, makePool, type PoolLimits, take } from "./_postgresql-driver.ts";
 import { ask } from "./_postgresql-exchange.ts";
@@ -26,7 +26,6 @@ const CLOSE_MS = 1000;
 const PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1000;
 
-const nobody = { signal: undefined, deadline: undefined, trace: {}, waitUntil() {} };
 const ignore = () => {};
 
 /** `source`: where to connect, or the user's own pool, which is not closed here. */

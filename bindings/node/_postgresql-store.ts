@@ -3,7 +3,7 @@ import type { Call, Host } from "../../src/contracts/host.ts";
 import type { StateStore, StoredItem } from "../../src/contracts/state.ts";
 import { ComponentError } from "../../src/errors.ts";
 import { after } from "../_order.ts";
-import { inTime } from "./_deadline.ts";
+import { inTime, nobody } from "./_deadline.ts";
 import { clashed, explain, type Place, stateOf } from "./_postgresql-errors.ts";
 import { type Answer, ask, type Parameter, type Statement } from "./_postgresql-exchange.ts";
 import { type Layout, mismatch, parametersOf } from "./_postgresql-layouts.ts";
@@ -33,9 +33,6 @@ const MIGRATION_MS = 600_000;
 const LOCK_MS = 60_000;
 /** Few enough that nobody waits long for a row that is being removed. */
 const BATCH = 1000;
-
-/** Work that belongs to no call. */
-const nobody: Call = { signal: undefined, deadline: undefined, trace: {}, waitUntil() {} };
 
 export function createStore(host: Host, options: StoreOptions): StateStore {
   const { pool, place, layout, migrations, timeoutMs, cleanupMs, cleanupKey, named } = options;

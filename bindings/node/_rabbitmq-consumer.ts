@@ -1,7 +1,7 @@
 import type { Channel, ConsumeMessage } from "amqplib";
 import type { Call, Clock } from "../../src/contracts/host.ts";
 import type { Outcome, SubscribeRequest, Subscription } from "../../src/contracts/pubsub.ts";
-import { inTime } from "./_deadline.ts";
+import { inTime, nobody } from "./_deadline.ts";
 import { explain } from "./_rabbitmq-errors.ts";
 import { ANSWER_MS, type RabbitLink, type Waiting } from "./_rabbitmq-link.ts";
 import { createCounts, toIncoming } from "./_rabbitmq-message.ts";
@@ -57,7 +57,7 @@ export async function consume(options: ConsumeOptions): Promise<Subscription> {
   }
 
   async function open(): Promise<Line> {
-    const connection = await server.connected({ signal: undefined, deadline: undefined });
+    const connection = await server.connected(nobody);
     const channel = await connection.createChannel();
     channel.on("error", () => undefined);
     await declareQueue(channel, plan, queue);
@@ -259,9 +259,8 @@ function createLine(channel: Channel, { name, prefetch, most, next, lost }: Line
   async function close(): Promise<void> {
     end();
     // What is held goes back to the queue with it.
-    const farewell = { signal: undefined, deadline: undefined };
     const closed = Promise.resolve().then(() => channel.close());
-    await inTime(closed, farewell, ANSWER_MS, () => "").catch(() => undefined);
+    await inTime(closed, nobody, ANSWER_MS, () => "").catch(() => undefined);
   }
 
   function end(): void {

@@ -1,7 +1,7 @@
 import type { ChannelModel } from "amqplib";
 import type { Call } from "../../src/contracts/host.ts";
 import { ComponentError } from "../../src/errors.ts";
-import { inTime } from "./_deadline.ts";
+import { inTime, nobody } from "./_deadline.ts";
 import { driver } from "./_driver.ts";
 import { explain } from "./_rabbitmq-errors.ts";
 import type { RabbitPlan } from "./_rabbitmq-settings.ts";
@@ -91,7 +91,6 @@ export function link(plan: RabbitPlan, component: string): RabbitLink {
     const connection = live;
     live = undefined;
     if (!connection) return;
-    const farewell = { signal: undefined, deadline: undefined };
-    await inTime(connection.close(), farewell, FAREWELL_MS, () => "").catch(() => undefined);
+    await inTime(connection.close(), nobody, FAREWELL_MS, () => "").catch(() => undefined);
   }
 }

@@ -1,7 +1,7 @@
 import type { ConfirmChannel, Options } from "amqplib";
 import type { OutgoingMessage, PubSub } from "../../src/contracts/pubsub.ts";
 import { ComponentError } from "../../src/errors.ts";
-import { inTime } from "./_deadline.ts";
+import { inTime, nobody } from "./_deadline.ts";
 import { explain } from "./_rabbitmq-errors.ts";
 import { ANSWER_MS, type RabbitLink, type Waiting } from "./_rabbitmq-link.ts";
 import type { RabbitPlan } from "./_rabbitmq-settings.ts";
@@ -76,7 +76,7 @@ export function createPublisher(
   }
 
   async function enter(): Promise<Door> {
-    const connection = await server.connected({ signal: undefined, deadline: undefined });
+    const connection = await server.connected(nobody);
     const channel = await connection.createConfirmChannel();
     const door: Door = { channel, declared: new Map() };
     // Such as an exchange that is gone: all are declared anew.
@@ -90,7 +90,7 @@ export function createPublisher(
 
   /** On a channel of its own: a refusal closes it, and would fail what others wait for. */
   async function declare(topic: string): Promise<void> {
-    const connection = await server.connected({ signal: undefined, deadline: undefined });
+    const connection = await server.connected(nobody);
     const channel = await connection.createChannel();
     channel.on("error", () => undefined);
     await declareExchange(channel, plan, topic);

@@ -1,5 +1,6 @@
 import type { Channel } from "amqplib";
 import { ComponentError } from "../../src/errors.ts";
+import { isTruthy } from "../../src/settings.ts";
 import type { Limits, RabbitPlan } from "./_rabbitmq-settings.ts";
 
 /** A queue as daprd declares it, and what leads to it. */
@@ -32,7 +33,7 @@ export function queueOf(
     );
   }
   const priority = number("maxPriority");
-  const single = /^(1|t|true|y|yes|on)$/i.test(own("singleActiveConsumer")?.trim() ?? "");
+  const single = isTruthy(own("singleActiveConsumer"));
   const limits = {
     maxLen: number("maxLen") ?? plan.limits.maxLen,
     maxLenBytes: number("maxLenBytes") ?? plan.limits.maxLenBytes,

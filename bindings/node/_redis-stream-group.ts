@@ -1,4 +1,5 @@
 import type { Call } from "../../src/contracts/host.ts";
+import { nobody } from "./_deadline.ts";
 import { isReply } from "./_redis-failures.ts";
 import type { Link } from "./_redis-link.ts";
 import { evaluate, type Script, scriptOf } from "./_redis-scripts.ts";
@@ -48,21 +49,13 @@ export interface Membership {
 /** A consumer with nothing is taken away that was idle for so many leases. One that lives after all is made again by its next read. */
 const SWEPT_LEASES = 60;
 
-/** Until it is settled what becomes of a message, nobody's invocation is over. */
-export const background: Call = {
-  signal: undefined,
-  deadline: undefined,
-  trace: {},
-  waitUntil: () => undefined,
-};
-
 type Name = "take" | "give" | "leave" | "sweep";
 
 export function groupOf(topic: string, { link, group, consumer, lease }: Membership): Group {
   let scripts: Readonly<Record<Name, Script>> | undefined;
   return {
     topic,
-    ensure: (call = background) => run((client) => create(client, topic, group), call),
+    ensure: (call = nobody) => run((client) => create(client, topic, group), call),
     ack: async (ids) => void (await run((client) => client.xack(topic, group, ...ids))),
     take: async (ids) => {
       const rows = await script("take", [String(lease), ...ids]);
@@ -91,7 +84,7 @@ export function groupOf(topic: string, { link, group, consumer, lease }: Members
   };
 
   /** As a read: what was done once and is done again, because the answer got lost, is the same. */
-  function run<T>(work: (client: Client) => Promise<T>, call = background): Promise<T> {
+  function run<T>(work: (client: Client) => Promise<T>, call = nobody): Promise<T> {
     return link.run(call, "read", work);
   }
 

@@ -1,7 +1,6 @@
 import type { Clock } from "../../src/contracts/host.ts";
-import { inTime } from "./_deadline.ts";
+import { inTime, nobody } from "./_deadline.ts";
 import { isReply } from "./_redis-failures.ts";
-import { background } from "./_redis-stream-group.ts";
 import type { Line } from "./_redis-stream-line.ts";
 import type { Client, Supply } from "./_redis-supply.ts";
 
@@ -127,7 +126,7 @@ export function createReader(options: ReaderOptions): Reader {
   }
 
   async function turn(signal: AbortSignal): Promise<void> {
-    const call = { ...background, signal };
+    const call = { ...nobody, signal };
     const client = supply.ready() ?? (await supply.connect(call));
     last = client;
     if (unblock && !ids.has(client)) {
@@ -163,7 +162,7 @@ export function createReader(options: ReaderOptions): Reader {
     ];
     const sent = send(client, [...words, ...topics.map(() => ">")]);
     try {
-      const reply = await inTime(sent, background, blockMs + answerMs, late);
+      const reply = await inTime(sent, nobody, blockMs + answerMs, late);
       for (const [topic, found] of reply ?? []) {
         const entries = found.map(([id, fields]) => ({ id: String(id), attempt: 1, fields }));
         wanted.find((line) => line.topic === String(topic))?.accept(entries);

@@ -2,10 +2,11 @@ import type { Call, Host } from "../../src/contracts/host.ts";
 import type { SubscribeRequest, Subscription } from "../../src/contracts/pubsub.ts";
 import { ComponentError } from "../../src/errors.ts";
 import { config } from "./_config.ts";
+import { nobody } from "./_deadline.ts";
 import { isReply } from "./_redis-failures.ts";
 import type { Link } from "./_redis-link.ts";
 import { copyOf, planOf } from "./_redis-settings.ts";
-import { background, groupOf, type Membership } from "./_redis-stream-group.ts";
+import { groupOf, type Membership } from "./_redis-stream-group.ts";
 import { createLine } from "./_redis-stream-line.ts";
 import { createReader, type Reader } from "./_redis-stream-reader.ts";
 import type { StreamSettings } from "./_redis-stream-settings.ts";
@@ -113,7 +114,7 @@ export function createSubscriber(
   }
 
   async function unblock(id: number): Promise<boolean> {
-    return (await link.run(background, "read", (redis) => redis.client("UNBLOCK", id))) === 1;
+    return (await link.run(nobody, "read", (redis) => redis.client("UNBLOCK", id))) === 1;
   }
 
   function over(): ComponentError {

@@ -2,7 +2,8 @@ import type { Admin } from "kafkajs";
 import type { Settings } from "../../src/contracts/component.ts";
 import type { Host } from "../../src/contracts/host.ts";
 import { type OutgoingMessage, type PubSub, pubSub } from "../../src/contracts/pubsub.ts";
-import { ComponentError } from "../../src/errors.ts";
+import type { ComponentError } from "../../src/errors.ts";
+import { config } from "./_config.ts";
 import { createClient, loadDriver } from "./_kafka-driver.ts";
 import { explain } from "./_kafka-errors.ts";
 import { kafkaFields as fields } from "./_kafka-fields.ts";
@@ -27,8 +28,7 @@ export const pubsub = /* @__PURE__ */ pubSub({
 
 type KafkaOptions = Settings<typeof fields> & { readonly consumerID: string };
 
-/** How often kafkajs tries by itself for a call that somebody waits for, and for the group, which waits for nobody. */
-const ONCE = { retries: 1, initialRetryTime: 100 };
+/** How often kafkajs tries by itself for the group, which waits for nobody. */
 const PATIENTLY = {
   retries: 5,
   initialRetryTime: 100,
@@ -52,10 +52,6 @@ function kafkaBroker(settings: KafkaOptions, host: Host, name: string): PubSub {
     limit: settings.readTimeout,
     retries: settings.producerRetryMax,
     metadataMaxAge,
-    async make() {
-      const driver = await loadDriver();
-      return { driver, kafka: createClient(driver, plan.client, ONCE) };
-    },
   });
   const session = createSession({
     host,
@@ -106,7 +102,7 @@ function kafkaBroker(settings: KafkaOptions, host: Host, name: string): PubSub {
 
   function refuseMetadata({ valueSchemaType = "none" }: Readonly<Record<string, string>>): void {
     if (valueSchemaType.toLowerCase() === "none") return;
-    throw new ComponentError("config", `component ${name}: valueSchemaType is not built`);
+    throw config(name, "valueSchemaType is not built");
   }
 
   async function parts() {

@@ -2,6 +2,7 @@ import type { Settings } from "../../src/contracts/component.ts";
 import type { Call, Host } from "../../src/contracts/host.ts";
 import { type OutgoingMessage, type PubSub, pubSub } from "../../src/contracts/pubsub.ts";
 import { ComponentError } from "../../src/errors.ts";
+import { isTruthy } from "../../src/settings.ts";
 import { inTime } from "./_deadline.ts";
 import { createConnection, explain } from "./_mqtt-connection.ts";
 import { planOf } from "./_mqtt-settings.ts";
@@ -76,7 +77,7 @@ function mqttBroker(
   const { clock, random } = host;
   const plan = planOf(settings, random, name);
   let waiting = 0;
-  const closed = new AbortController();
+  let closed = false;
   // Of its own: a connection that is not read, because handlers are busy, would not hear what became of a message.
   const publisher = createConnection({
     component: name,
@@ -95,7 +96,7 @@ function mqttBroker(
       }
       if (waiting >= MOST_WAITING) throw unavailable(`${waiting} messages wait for the broker`);
       const client = await ready(call);
-      const retain = isRetained(metadata) ?? settings.retain;
+      const retain = metadata.retain === undefined ? settings.retain : isTruthy(metadata.retain);
       waiting++;
       const sent = client
         .publishAsync(topic, payloadOf(data), { qos: plan.qos, retain })
@@ -116,14 +117,14 @@ function mqttBroker(
     },
 
     async close() {
-      closed.abort();
+      closed = true;
       await subscriber.close();
       await publisher.end();
     },
   };
 
   function ready(call: Call) {
-    if (closed.signal.aborted) throw unavailable("it is closed");
+    if (closed) throw unavailable("it is closed");
     return publisher.ready(call);
   }
 
@@ -134,9 +135,4 @@ function mqttBroker(
 
 function payloadOf(data: OutgoingMessage["data"]): string | Buffer {
   return typeof data === "string" ? data : Buffer.from(data.buffer, data.byteOffset, data.length);
-}
-
-/** Dapr's truth of a message's `retain`. */
-function isRetained({ retain }: Readonly<Record<string, string>>): boolean | undefined {
-  return retain === undefined ? undefined : /^(1|t|true|y|yes|on)$/i.test(retain.trim());
 }

@@ -1,5 +1,5 @@
 import type { Field, Fields } from "../../src/contracts/component.ts";
-import { toMilliseconds } from "../../src/settings.ts";
+import { isTruthy, toMilliseconds } from "../../src/settings.ts";
 import type { Entry, Manifest } from "./manifest.ts";
 
 /** A setting of a component with the text that the manifest, a secret or a variable has for it. */
@@ -73,6 +73,6 @@ function convert(type: Field["type"], value: string): unknown {
 
 /** Dapr takes every other word for false; a misspelt true is refused here. */
 export function toBoolean(text: string): boolean | undefined {
-  if (/^\s*(1|t|true|y|yes|on)\s*$/i.test(text)) return true;
+  if (isTruthy(text)) return true;
   return /^\s*(0|f|false|n|no|off|)\s*$/i.test(text) ? false : undefined;
 }

@@ -4,8 +4,8 @@ import { ComponentError } from "../../src/errors.ts";
 import { fault, faultOf } from "./_fault.ts";
 import { partsOf, textOf } from "./_query.ts";
 import { ServiceFailure } from "./_service.ts";
-import { asking, type Broker, isMissing, LIMIT_MS } from "./_sns-broker.ts";
-import { createTopic, howToDeclareTopic } from "./_sns-topic.ts";
+import { asking, type Broker, LIMIT_MS } from "./_sns-broker.ts";
+import { makeMissing } from "./_sns-topic.ts";
 
 /** The most bytes of messages in one request. */
 export const MAX_BATCH = 262_144;
@@ -120,13 +120,9 @@ async function toTopic(
     try {
       return await send();
     } catch (error) {
-      if (!isMissing(error)) throw error;
-      if (!broker.manages) {
-        throw fault("config", broker.component, howToDeclareTopic(broker, topic), error);
-      }
+      await makeMissing(broker, topic, error, call);
+      return send();
     }
-    await createTopic(broker, topic, call);
-    return send();
   });
 }
 

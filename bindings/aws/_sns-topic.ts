@@ -6,7 +6,7 @@ import { asking, type Broker, isMissing } from "./_sns-broker.ts";
 import { entityName, howToDeclare, nameInArn } from "./_topic-name.ts";
 
 /** As Dapr does, tag and attributes included, so that either takes what the other made for its own. */
-export async function createTopic(broker: Broker, topic: string, call: Call): Promise<void> {
+async function createTopic(broker: Broker, topic: string, call: Call): Promise<void> {
   const Name = entityName(topic, broker.fifo);
   const Attributes = broker.fifo && {
     "entry.1": { key: "FifoTopic", value: "true" },
@@ -17,6 +17,18 @@ export async function createTopic(broker: Broker, topic: string, call: Call): Pr
   await broker.sns.run("CreateTopic", input, call, broker.limit);
 }
 
+/** Makes the topic that `error` says is missing, where the component may; else throws what to do about it. */
+export async function makeMissing(
+  broker: Broker,
+  topic: string,
+  error: unknown,
+  call: Call,
+): Promise<void> {
+  if (!isMissing(error)) throw error;
+  if (broker.manages) return createTopic(broker, topic, call);
+  throw fault("config", broker.component, howToDeclareTopic(broker, topic), error);
+}
+
 /** Looks for a topic, and makes one that is missing where the component may. */
 export async function ensureTopic(broker: Broker, topic: string, call: Call): Promise<string> {
   const { sns, component, limit } = broker;
@@ -25,10 +37,7 @@ export async function ensureTopic(broker: Broker, topic: string, call: Call): Pr
     try {
       await sns.run("GetTopicAttributes", { TopicArn }, call, limit);
     } catch (error) {
-      if (!isMissing(error)) throw error;
-      if (!broker.manages)
-        throw fault("config", component, howToDeclareTopic(broker, topic), error);
-      await createTopic(broker, topic, call);
+      await makeMissing(broker, topic, error, call);
     }
   });
   return TopicArn;
@@ -71,6 +80,6 @@ async function isSubscribed(broker: Broker, TopicArn: string, endpoint: string, 
   return false;
 }
 
-export function howToDeclareTopic({ fifo, host }: Broker, topic: string): string {
+function howToDeclareTopic({ fifo, host }: Broker, topic: string): string {
   return howToDeclare("SNS::Topic", entityName(topic, fifo), fifo, host.target === "node");
 }

@@ -59,3 +59,8 @@ export function inTime<T>(
     }
   });
 }
+
+/** Waits for what is said last. What becomes of it makes no difference. */
+export async function farewell(work: Promise<unknown> | undefined, limitMs: number): Promise<void> {
+  if (work) await inTime(work, nobody, limitMs, () => "").catch(() => undefined);
+}

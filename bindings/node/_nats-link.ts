@@ -2,7 +2,7 @@ import type { JetStreamClient, JetStreamManager } from "@nats-io/jetstream";
 import type { NatsConnection, NodeConnectionOptions } from "@nats-io/transport-node";
 import type { Call } from "../../src/contracts/host.ts";
 import { ComponentError } from "../../src/errors.ts";
-import { inTime, nobody } from "./_deadline.ts";
+import { farewell, inTime } from "./_deadline.ts";
 import { driver } from "./_driver.ts";
 import { explain } from "./_nats-errors.ts";
 import type { NatsPlan } from "./_nats-settings.ts";
@@ -135,7 +135,7 @@ export function link(plan: NatsPlan, component: string, limitMs: number): NatsLi
     const connection = native;
     if (!connection || connection.isClosed()) return;
     // What was acknowledged last is on its way still.
-    await inTime(connection.flush(), nobody, FAREWELL_MS, () => "").catch(() => undefined);
+    await farewell(connection.flush(), FAREWELL_MS);
     await connection.close();
   }
 }

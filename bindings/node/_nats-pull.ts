@@ -5,7 +5,7 @@ import type {
   SubscribeRequest,
   Subscription,
 } from "../../src/contracts/pubsub.ts";
-import { inTime, nobody } from "./_deadline.ts";
+import { farewell } from "./_deadline.ts";
 import type { FoundConsumer } from "./_nats-consumer.ts";
 import type { NatsLink, Session } from "./_nats-link.ts";
 
@@ -143,16 +143,11 @@ export async function pull(options: PullOptions): Promise<Subscription> {
     stopping.abort();
     for (const { message } of waiting.splice(0)) answers.add(message, nak(0));
     // What the server has sent by now arrives before this ends, and is given back.
-    await farewell(source?.close());
+    await farewell(source?.close(), FAREWELL_MS);
     await Promise.all(running);
     answers.send();
-    await farewell(source?.flush());
+    await farewell(source?.flush(), FAREWELL_MS);
   }
-}
-
-async function farewell(work: Promise<void> | undefined): Promise<void> {
-  if (!work) return;
-  await inTime(work, nobody, FAREWELL_MS, () => "").catch(() => undefined);
 }
 
 interface Source {

@@ -122,15 +122,12 @@ function consumerConfig(
   const config: Record<string, unknown> = {
     ack_policy: "explicit",
     deliver_policy: policies[deliverPolicy as keyof typeof policies],
-    ack_wait: lease * NANOS,
+    ack_wait: (backOff[0] ?? lease) * NANOS,
     // Without it the server takes 1000: so many that wait to come again would stop the others.
     max_ack_pending: settings.maxAckPending ?? -1,
     max_deliver: settings.maxDeliver ?? -1,
   };
-  if (backOff.length > 0) {
-    config.backoff = backOff.map((ms) => ms * NANOS);
-    config.ack_wait = (backOff[0] as number) * NANOS;
-  }
+  if (backOff.length > 0) config.backoff = backOff.map((ms) => ms * NANOS);
   if (startSequence !== undefined) config.opt_start_seq = startSequence;
   if (startTime !== undefined) config.opt_start_time = new Date(startTime * 1000).toISOString();
   if (replicas !== undefined) config.num_replicas = replicas;

@@ -1,7 +1,7 @@
 import type { Channel, ConsumeMessage } from "amqplib";
 import type { Call, Clock } from "../../src/contracts/host.ts";
 import type { Outcome, SubscribeRequest, Subscription } from "../../src/contracts/pubsub.ts";
-import { inTime, nobody } from "./_deadline.ts";
+import { farewell, inTime, nobody } from "./_deadline.ts";
 import { explain } from "./_rabbitmq-errors.ts";
 import { ANSWER_MS, type RabbitLink, type Waiting } from "./_rabbitmq-link.ts";
 import { createCounts, toIncoming } from "./_rabbitmq-message.ts";
@@ -259,8 +259,10 @@ function createLine(channel: Channel, { name, prefetch, most, next, lost }: Line
   async function close(): Promise<void> {
     end();
     // What is held goes back to the queue with it.
-    const closed = Promise.resolve().then(() => channel.close());
-    await inTime(closed, nobody, ANSWER_MS, () => "").catch(() => undefined);
+    await farewell(
+      Promise.resolve().then(() => channel.close()),
+      ANSWER_MS,
+    );
   }
 
   function end(): void {

@@ -1,7 +1,7 @@
 import type { ChannelModel } from "amqplib";
 import type { Call } from "../../src/contracts/host.ts";
 import { ComponentError } from "../../src/errors.ts";
-import { inTime, nobody } from "./_deadline.ts";
+import { farewell, inTime } from "./_deadline.ts";
 import { driver } from "./_driver.ts";
 import { explain } from "./_rabbitmq-errors.ts";
 import type { RabbitPlan } from "./_rabbitmq-settings.ts";
@@ -91,6 +91,6 @@ export function link(plan: RabbitPlan, component: string): RabbitLink {
     const connection = live;
     live = undefined;
     if (!connection) return;
-    await inTime(connection.close(), nobody, FAREWELL_MS, () => "").catch(() => undefined);
+    await farewell(connection.close(), FAREWELL_MS);
   }
 }

@@ -1,6 +1,6 @@
 import type { Channel } from "amqplib";
-import { ComponentError } from "../../src/errors.ts";
 import { isTruthy } from "../../src/settings.ts";
+import { config } from "./_config.ts";
 import type { Limits, RabbitPlan } from "./_rabbitmq-settings.ts";
 
 /** A queue as daprd declares it, and what leads to it. */
@@ -27,9 +27,9 @@ export function queueOf(
   const name = own("queueName") || `${plan.consumerID}-${topic}`;
   const type = own("queueType") || "classic";
   if (type !== "classic" && type !== "quorum") {
-    throw new ComponentError(
-      "config",
-      `component ${component}: queueType ${JSON.stringify(type)} of topic ${topic} must be classic or quorum`,
+    throw config(
+      component,
+      `queueType ${JSON.stringify(type)} of topic ${topic} must be classic or quorum`,
     );
   }
   const priority = number("maxPriority");
@@ -57,9 +57,9 @@ export function queueOf(
     const text = own(key);
     if (text === undefined) return undefined;
     if (/^\d+$/.test(text) && Number(text) > 0) return Number(text);
-    throw new ComponentError(
-      "config",
-      `component ${component}: ${key} of topic ${topic} must be a whole number above 0, not ${JSON.stringify(text)}`,
+    throw config(
+      component,
+      `${key} of topic ${topic} must be a whole number above 0, not ${JSON.stringify(text)}`,
     );
   }
 }

@@ -1,38 +1,13 @@
 import type { Cluster, ClusterOptions, Redis, RedisOptions } from "ioredis";
+import type { Settings } from "../../src/contracts/component.ts";
 import { complain, config } from "./_config.ts";
+import type { connection } from "./_redis-fields.ts";
 
-/** What the component's settings say of connections; times in milliseconds. */
-export interface RedisSettings {
-  readonly redisHost: string | undefined;
-  readonly redisPort: number | undefined;
-  readonly redisUsername: string | undefined;
-  readonly redisPassword: string | undefined;
-  readonly redisDB: number;
-  readonly redisType: string;
-  readonly failover: boolean;
-  readonly sentinelMasterName: string | undefined;
-  readonly sentinelUsername: string | undefined;
-  readonly sentinelPassword: string | undefined;
-  readonly enableTLS: boolean;
-  readonly insecureSkipTLSVerify: boolean;
-  readonly caCert: string | undefined;
-  readonly clientCert: string | undefined;
-  readonly clientKey: string | undefined;
-  readonly redisMaxRetries: number;
-  readonly redisMinRetryInterval: number;
-  readonly redisMaxRetryInterval: number;
-  readonly dialTimeout: number;
-  readonly readTimeout: number;
-  readonly writeTimeout: number | undefined;
-  readonly idleTimeout: number;
-  readonly idleCheckFrequency: number;
-  readonly maxPendingCalls: number;
-  readonly ttlInSeconds: number | undefined;
-  readonly client: unknown;
-  readonly maxConnAge: number | undefined;
-  readonly useEntraID: boolean | undefined;
-  readonly queryIndexes: string | undefined;
-}
+/** What the component's settings say of connections, and two that only a state store has; times in milliseconds. */
+export type RedisSettings = Settings<typeof connection> & {
+  readonly ttlInSeconds?: number | undefined;
+  readonly queryIndexes?: string | undefined;
+};
 
 /** A time to live that Dapr takes. */
 const MAX_TTL = 2 ** 31 - 1;

@@ -1,7 +1,7 @@
 import type { Fields, Settings } from "../../src/contracts/component.ts";
 import { complain } from "./_config.ts";
 import { connection, timesOf } from "./_redis-fields.ts";
-import { type RedisSettings, refuse } from "./_redis-settings.ts";
+import { refuse } from "./_redis-settings.ts";
 
 export const streamFields = {
   ...connection,
@@ -46,16 +46,7 @@ export const streamFields = {
 } as const satisfies Fields;
 
 /** What the component goes by; times in milliseconds. */
-export interface StreamSettings extends RedisSettings {
-  readonly writeTimeout: number;
-  readonly consumerID: string;
-  readonly concurrency: number;
-  readonly queueDepth: number;
-  readonly processingTimeout: number;
-  readonly redeliverInterval: number;
-  readonly maxLenApprox: number;
-  readonly streamTTL: number;
-}
+export type StreamSettings = ReturnType<typeof streamSettings>;
 
 /** The longest that a timer takes. */
 const LONGEST_MS = 2 ** 31 - 1;
@@ -64,13 +55,8 @@ const LONGEST_MS = 2 ** 31 - 1;
 export function streamSettings(
   given: Settings<typeof streamFields> & { readonly consumerID: string },
   component: string,
-): StreamSettings {
-  const settings = {
-    ...given,
-    ...timesOf(given),
-    ttlInSeconds: undefined,
-    queryIndexes: undefined,
-  };
+) {
+  const settings = { ...given, ...timesOf(given) };
   refuse(settings, component);
   const count = (name: "concurrency" | "queueDepth", most = 10_000) =>
     [

@@ -97,8 +97,10 @@ export function openQueue(settings: QueueSettings, host: Host, name: string): Qu
       file.run(call, (database) => {
         const now = clock.now();
         // Looking takes no lock that others would wait for.
-        const idle = ended.length === 0 && nextDue(group) > now && !mustSweep(now);
-        if (idle) return { claims: [], due: nextDue(group) };
+        if (ended.length === 0) {
+          const due = nextDue(group);
+          if (due > now && !mustSweep(now)) return { claims: [], due };
+        }
         return transact(database, "IMMEDIATE", () => {
           for (const one of ended) write(group, one, now);
           sweep(now);

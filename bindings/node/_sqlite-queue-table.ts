@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { ComponentError } from "../../src/errors.ts";
+import { config } from "./_config.ts";
 import { levelOf, transact } from "./_sqlite.ts";
 
 /** The level of the tables below. */
@@ -63,9 +63,9 @@ export function migrate(database: DatabaseSync, component: string): void {
     const level = levelOf(database, METADATA);
     if (level === undefined) return database.exec(SCHEMA);
     if (level === LEVEL) return;
-    throw new ComponentError(
-      "config",
-      `component ${component}: table ${METADATA} is at migration ${level}, and this version knows ${LEVEL}: upgrade pillion`,
+    throw config(
+      component,
+      `table ${METADATA} is at migration ${level}, and this version knows ${LEVEL}: upgrade pillion`,
     );
   });
 }
@@ -98,7 +98,7 @@ export function prepare(database: DatabaseSync) {
       "SELECT due FROM pubsub_deliveries WHERE consumers = ? AND blocked = 0 ORDER BY due LIMIT 1",
     ),
     due: statement(
-      `SELECT message, due, attempt, expires FROM pubsub_deliveries
+      `SELECT message, due, expires FROM pubsub_deliveries
        WHERE consumers = ? AND blocked = 0 AND due <= ? ORDER BY due, message LIMIT ?`,
     ),
     lease: statement(

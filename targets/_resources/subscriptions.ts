@@ -1,10 +1,6 @@
 import { join } from "node:path";
 import type { Host } from "../../src/contracts/host.ts";
 import { messageOf } from "../../src/errors.ts";
-import type { Document, Path } from "./document.ts";
-import { readFolder } from "./folder.ts";
-import type { Warn } from "./manifest.ts";
-import { flag, isRecord, list, needed, text } from "./read.ts";
 import {
   type Bulk,
   bulkOf,
@@ -12,7 +8,11 @@ import {
   type PathRule,
   type PathSubscription,
   ruleOf,
-} from "./routes.ts";
+} from "../_app/routes.ts";
+import type { Document, Path } from "./document.ts";
+import { readFolder } from "./folder.ts";
+import type { Warn } from "./manifest.ts";
+import { flag, isRecord, list, needed, text } from "./read.ts";
 
 export interface SubscriptionOptions {
   /** The app's id, which scopes go by. */

@@ -1,8 +1,8 @@
 import { registry } from "../../../bindings/node/registry.ts";
 import type { Host } from "../../../src/contracts/host.ts";
 import type { Components } from "../../../src/runtime.ts";
-import type { PathSubscription } from "../../_resources/routes.ts";
-import { compile } from "./app/rules.ts";
+import type { PathSubscription } from "../../_app/routes.ts";
+import { compile } from "../../_app/rules.ts";
 import { type Configuration, emptyConfiguration } from "./defaults.ts";
 import type { Log } from "./log.ts";
 import type { Options } from "./options.ts";

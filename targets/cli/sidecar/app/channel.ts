@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ApiError, messageOf } from "../../../../src/errors.ts";
 import type { Runtime } from "../../../../src/runtime.ts";
-import type { Compile, PathSubscription } from "../../../_resources/routes.ts";
+import type { AppAnswer, AppClient } from "../../../_app/client.ts";
+import type { Compile, PathSubscription } from "../../../_app/routes.ts";
 import type { Log } from "../log.ts";
 import type { AppOptions } from "../options.ts";
-import { type AppAnswer, type AppClient, createClient } from "./client.ts";
+import { createClient } from "./client.ts";
 import { createDeliveries } from "./deliveries.ts";
 import { watchHealth } from "./health.ts";
 import { parseSubscriptions } from "./programmatic.ts";

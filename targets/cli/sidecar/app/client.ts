@@ -1,27 +1,18 @@
 import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from "node:http";
+import {
+  type AppAnswer,
+  type AppClient,
+  type AppRequest,
+  MAX_ANSWER,
+  tokenHeader,
+} from "../../../_app/client.ts";
 import type { AppOptions } from "../options.ts";
 import { createGate } from "./gate.ts";
 
 const http = process.getBuiltinModule("node:http");
 
-export interface AppRequest {
-  readonly method: "GET" | "POST";
-  /** With or without a slash at its beginning. */
-  readonly path: string;
-  /** Names in lower case. */
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string | Uint8Array | undefined;
-}
-
-export interface AppAnswer {
-  readonly status: number;
-  readonly body: Buffer;
-}
-
-/** The app's side of the sidecar. */
-export interface AppClient {
-  /** Waits for its turn, where the app has a limit. Rejects where no answer came, and with the signal's reason. */
-  call(request: AppRequest, signal: AbortSignal): Promise<AppAnswer>;
+/** The way to an app beside the sidecar. A call waits for its turn, where the app has a limit. */
+export interface ChannelClient extends AppClient {
   /** Whether the app says within `timeoutMs` that it is healthy. No turn, and no token. */
   isHealthy(path: string, timeoutMs: number): Promise<boolean>;
   close(): void;
@@ -33,21 +24,18 @@ export interface ClientOptions extends Pick<AppOptions, "address" | "port" | "ma
   readonly token: string | undefined;
 }
 
-/** More of an answer than this is not read. */
-const MAX_ANSWER = 4 << 20;
-
 type Start = (
   options: RequestOptions & { readonly rejectUnauthorized?: boolean },
   answered: (response: IncomingMessage) => void,
 ) => ClientRequest;
 
 /** Calls over kept-alive connections. Certificates are not looked at, as in Dapr: the app is on the same machine. */
-export function createClient(options: ClientOptions): AppClient {
+export function createClient(options: ClientOptions): ChannelClient {
   const { address, port, secure, token, maxConcurrency } = options;
   const [start, agent] = secure ? overTls() : overHttp();
   const gate = createGate(maxConcurrency);
   const target = { host: address, port, rejectUnauthorized: false };
-  const own: Record<string, string> = token ? { "dapr-api-token": token } : {};
+  const own = tokenHeader(token);
   return {
     async call(request, signal) {
       const leave = await gate.enter(signal);

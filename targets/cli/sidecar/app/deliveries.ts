@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Rule } from "../../../../src/blocks/pubsub/api.ts";
 import { startSubscriptions } from "../../../../src/blocks/pubsub/start.ts";
-import { subscribe, type TopicSubscription } from "../../../../src/blocks/pubsub/subscribe.ts";
+import type { TopicSubscription } from "../../../../src/blocks/pubsub/subscribe.ts";
 import type { Subscription } from "../../../../src/contracts/pubsub.ts";
 import { ApiError, messageOf } from "../../../../src/errors.ts";
 import type { Runtime } from "../../../../src/runtime.ts";
-import type { PathSubscription } from "../../../_resources/routes.ts";
-import { handlerAt, isRaw, type Way } from "./deliver.ts";
+import type { AppClient } from "../../../_app/client.ts";
+import type { PathSubscription } from "../../../_app/routes.ts";
+import { toTopic } from "../../../_app/topic.ts";
+import type { Log } from "../log.ts";
 
 /** Subscriptions on their way to an app, and what is live of them. */
 export interface Deliveries {
@@ -22,7 +23,14 @@ export interface Deliveries {
 const FIRST_RETRY_MS = 200;
 const LONGEST_RETRY_MS = 10_000;
 
-export function createDeliveries(runtime: Runtime, way: Pick<Way, "client" | "log">): Deliveries {
+/** What deliveries need of the sidecar. */
+interface Means {
+  readonly client: AppClient;
+  readonly log: Log;
+}
+
+export function createDeliveries(runtime: Runtime, { client, log }: Means): Deliveries {
+  const warn = (text: string) => log.write("warning", text);
   let live: Subscription[] = [];
   let stopping = new AbortController();
   let cut = new AbortController();
@@ -51,16 +59,13 @@ export function createDeliveries(runtime: Runtime, way: Pick<Way, "client" | "lo
   async function begin(subscription: PathSubscription, stopped: AbortSignal): Promise<void> {
     const { pubsub, topic } = subscription;
     try {
-      const topicSubscription = toTopic({ ...way, open: () => open }, subscription);
+      const topicSubscription = toTopic({ client, warn, open: () => open }, subscription);
       const started = await persist(topicSubscription, stopped);
       if (!started) return;
       if (stopped.aborted) await started.stop();
       else live.push(started);
     } catch (error) {
-      way.log.write(
-        "error",
-        `failed to subscribe to topic ${topic} of ${pubsub}: ${messageOf(error)}`,
-      );
+      log.write("error", `failed to subscribe to topic ${topic} of ${pubsub}: ${messageOf(error)}`);
     }
   }
 
@@ -74,7 +79,7 @@ export function createDeliveries(runtime: Runtime, way: Pick<Way, "client" | "lo
         return await startSubscriptions(runtime, [subscription], cut.signal);
       } catch (error) {
         if (!ApiError.is(error, "unavailable")) throw error;
-        way.log.write("warning", `${messageOf(error)}; trying again in ${wait} ms`);
+        warn(`${messageOf(error)}; trying again in ${wait} ms`);
         await sleep(wait, undefined, { signal: stopped, ref: false }).catch(() => undefined);
       }
     }
@@ -88,25 +93,4 @@ async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
   const whole = await Promise.race([work.then(() => true), late]);
   ended.abort();
   return whole;
-}
-
-/** Throws `ERR_CONFIGURATION` for what cannot work. */
-function toTopic(way: Way, subscription: PathSubscription): TopicSubscription {
-  const { pubsub, topic, rules, deadLetterTopic, metadata, bulk } = subscription;
-  const routed: Rule[] = rules.map(({ matches = () => true, path }) => ({
-    match: matches,
-    handler: handlerAt(way, subscription, path),
-  }));
-  return subscribe(
-    pubsub,
-    topic,
-    { rules: routed },
-    {
-      deadLetterTopic,
-      metadata,
-      rawPayload: isRaw(subscription),
-      // As many as one request to the app may hold have to be in hand at a time.
-      concurrency: bulk?.maxMessages,
-    },
-  );
 }

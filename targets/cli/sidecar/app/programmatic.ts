@@ -1,3 +1,4 @@
+import { memberOf } from "../../../_app/answers.ts";
 import {
   type Bulk,
   bulkOf,
@@ -5,8 +6,7 @@ import {
   type PathRule,
   type PathSubscription,
   ruleOf,
-} from "../../../_resources/routes.ts";
-import { memberOf } from "./answers.ts";
+} from "../../../_app/routes.ts";
 
 /**
  * What an app answers at `/dapr/subscribe`. Throws for an answer that is none, and `ERR_CONFIGURATION` for a rule that does

@@ -1,4 +1,4 @@
-import type { Trace } from "../../../../src/contracts/host.ts";
+import type { Trace } from "../../src/contracts/host.ts";
 
 /** What no broker's metadata decides. */
 const reserved = new Set([

@@ -1,21 +1,21 @@
-import { toBase64 } from "../../../../src/blocks/base64.ts";
-import type { CloudEvent, Delivery, Handler, Status } from "../../../../src/blocks/pubsub/api.ts";
-import { CLOUD_EVENT, toText } from "../../../../src/blocks/pubsub/envelope.ts";
-import { ApiError, configurationError } from "../../../../src/errors.ts";
-import { toFlag } from "../../../../src/settings.ts";
-import type { Bulk, PathSubscription } from "../../../_resources/routes.ts";
-import type { Log } from "../log.ts";
+import { toBase64 } from "../../src/blocks/base64.ts";
+import type { CloudEvent, Delivery, Handler, Status } from "../../src/blocks/pubsub/api.ts";
+import { CLOUD_EVENT, toText } from "../../src/blocks/pubsub/envelope.ts";
+import { ApiError, configurationError } from "../../src/errors.ts";
+import { toFlag } from "../../src/settings.ts";
 import { statusesOf, statusOf } from "./answers.ts";
 import { createBatch } from "./batch.ts";
 import type { AppClient } from "./client.ts";
 import { headersOf } from "./headers.ts";
+import type { Bulk, PathSubscription } from "./routes.ts";
 
-/** What a delivery needs of the sidecar. */
+/** What brings events to an app. */
 export interface Way {
   readonly client: AppClient;
-  readonly log: Log;
-  /** Whether the app may be called now. */
-  readonly open: () => boolean;
+  /** Told of every message that the app has dropped, as Dapr tells of it. */
+  readonly warn: (text: string) => void;
+  /** Whether the app may be called now; absent: always. */
+  readonly open?: () => boolean;
 }
 
 /** A handler that hands events of a subscription to the app, at one of its paths. */
@@ -26,7 +26,7 @@ export function handlerAt(way: Way, subscription: PathSubscription, path: string
     : singleHandler(way, subscription, path);
   return (event, blocks, delivery) => {
     // The message is not at fault: it must neither count nor be buried.
-    if (!way.open()) {
+    if (way.open?.() === false) {
       throw new ApiError("ERR_RUNTIME_CLOSED", "the app is not in a healthy state");
     }
     return handle(event, blocks, delivery);
@@ -34,7 +34,7 @@ export function handlerAt(way: Way, subscription: PathSubscription, path: string
 }
 
 function singleHandler(
-  { client, log }: Way,
+  { client, warn }: Way,
   subscription: PathSubscription,
   path: string,
 ): Handler {
@@ -45,15 +45,20 @@ function singleHandler(
     const body = raw ? rawEnvelope(event) : data;
     const request = { method: "POST", path, headers, body } as const;
     const answer = await client.call(request, call.signal as AbortSignal);
-    return told(log, subscription, answer.status, statusOf(answer));
+    return told(warn, subscription, answer.status, statusOf(answer));
   };
 }
 
 /** Dapr warns of what it drops. Any other word is judged where handlers are. */
-function told(log: Log, { topic }: PathSubscription, status: number, word: string): Status {
+function told(
+  warn: Way["warn"],
+  { topic }: PathSubscription,
+  status: number,
+  word: string,
+): Status {
   if (word === "DROP") {
     const why = status === 404 ? "the app answered 404" : "the app answered DROP";
-    log.write("warning", `${why} to a message of topic ${topic}, which is dropped`);
+    warn(`${why} to a message of topic ${topic}, which is dropped`);
   }
   return word as Status;
 }
@@ -78,7 +83,7 @@ interface Entry {
 }
 
 function bulkHandler(
-  { client, log }: Way,
+  { client, warn }: Way,
   subscription: PathSubscription,
   path: string,
   bulk: Bulk,
@@ -90,7 +95,7 @@ function bulkHandler(
     const headers = headersOf("application/json", pubsub, {}, {});
     const answer = await client.call({ method: "POST", path, headers, body }, signal);
     const wordOn = statusesOf(answer);
-    return ({ entryId }) => told(log, subscription, answer.status, wordOn(entryId));
+    return ({ entryId }) => told(warn, subscription, answer.status, wordOn(entryId));
   });
   return async (event, { call }, delivery) => {
     const entry = { entryId: crypto.randomUUID(), event, delivery };

@@ -1,4 +1,4 @@
-import type { Bulk } from "../../../_resources/routes.ts";
+import type { Bulk } from "./routes.ts";
 
 /** Gathers messages that go to the app in one request. */
 export interface Batch<Entry> {

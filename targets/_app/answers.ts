@@ -1,4 +1,4 @@
-import type { Status } from "../../../../src/blocks/pubsub/api.ts";
+import type { Status } from "../../src/blocks/pubsub/api.ts";
 import type { AppAnswer } from "./client.ts";
 
 /** An app's word on a message, as Dapr takes it. Throws for what asks for the message again without saying so. */

@@ -1,0 +1,25 @@
+import type { Rule } from "../../src/blocks/pubsub/api.ts";
+import { subscribe, type TopicSubscription } from "../../src/blocks/pubsub/subscribe.ts";
+import { handlerAt, isRaw, type Way } from "./deliver.ts";
+import type { PathSubscription } from "./routes.ts";
+
+/** A subscription whose handlers bring events to an app's paths. Throws `ERR_CONFIGURATION` for what cannot work. */
+export function toTopic(way: Way, subscription: PathSubscription): TopicSubscription {
+  const { pubsub, topic, rules, deadLetterTopic, metadata, bulk } = subscription;
+  const routed: Rule[] = rules.map(({ matches = () => true, path }) => ({
+    match: matches,
+    handler: handlerAt(way, subscription, path),
+  }));
+  return subscribe(
+    pubsub,
+    topic,
+    { rules: routed },
+    {
+      deadLetterTopic,
+      metadata,
+      rawPayload: isRaw(subscription),
+      // As many as one request to the app may hold have to be in hand at a time.
+      concurrency: bulk?.maxMessages,
+    },
+  );
+}

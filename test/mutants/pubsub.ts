@@ -2,6 +2,7 @@ import type { Mutant } from "./mutant.ts";
 
 const tests = ["test/core/pubsub.test.ts"];
 const deliver = "src/blocks/pubsub/deliver.ts";
+const running = "src/blocks/pubsub/running.ts";
 
 export const pubsub: readonly Mutant[] = [
   {
@@ -14,8 +15,8 @@ export const pubsub: readonly Mutant[] = [
   {
     name: "pubsub: a message is acknowledged before its handler has ended",
     file: deliver,
-    replace: "return await Promise.race([answer, ended]);",
-    by: "return void Promise.race([answer, ended]).catch(() => undefined);",
+    replace: "return await own.settled(handler(event, runtime.blocksFor(own), delivery));",
+    by: "return void own.settled(handler(event, runtime.blocksFor(own), delivery)).catch(() => {});",
     tests,
   },
   {
@@ -41,10 +42,31 @@ export const pubsub: readonly Mutant[] = [
   },
   {
     name: "pubsub: a handler has all the time there is",
-    file: deliver,
-    replace: "if (limit !== undefined) {",
-    by: "if (limit === -1) {",
+    file: running,
+    replace: "if (until <= now)",
+    by: "if (until <= 0)",
     tests,
+  },
+  {
+    name: "pubsub: a handler has the time of one that began before it",
+    file: running,
+    replace: "if (until < (sleep?.until ?? Number.POSITIVE_INFINITY)) lookAt(until);",
+    by: "if (until < Number.POSITIVE_INFINITY && !sleep) lookAt(until);",
+    tests: ["test/core/running.test.ts"],
+  },
+  {
+    name: "pubsub: nobody watches over the handlers that are left",
+    file: running,
+    replace: "if (next < Number.POSITIVE_INFINITY) lookAt(next);",
+    by: "",
+    tests: ["test/core/running.test.ts"],
+  },
+  {
+    name: "pubsub: a handler goes on that the end of its invocation ended",
+    file: running,
+    replace: "for (const call of limits.keys()) call.end(signal.reason);",
+    by: "",
+    tests: ["test/core/running.test.ts"],
   },
   {
     name: "pubsub: an order goes on past a message that is to come again",
@@ -84,8 +106,8 @@ export const pubsub: readonly Mutant[] = [
   {
     name: "pubsub: the end of an invocation is a try of the message",
     file: deliver,
-    replace: "if (ending) return",
-    by: "if (!call) return",
+    replace: "if (ended || ApiError",
+    by: "if (ApiError",
     tests,
   },
 ];

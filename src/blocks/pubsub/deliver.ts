@@ -1,4 +1,3 @@
-import { traceFrom } from "../../call.ts";
 import type { Call } from "../../contracts/host.ts";
 import type { IncomingMessage, Outcome } from "../../contracts/pubsub.ts";
 import { ApiError, messageOf } from "../../errors.ts";
@@ -8,14 +7,29 @@ import { validate } from "../schema.ts";
 import type { CloudEvent, DeliverySource, Handler, HandlerResult } from "./api.ts";
 import { parseEnvelope, wrapRaw } from "./envelope.ts";
 import type { OpenedPubSub } from "./handle.ts";
+import { createRunning, HandlerCall, type Running } from "./running.ts";
 import type { TopicSubscription } from "./subscribe.ts";
 
-/** What delivers the messages of one subscription. */
+/** What delivers the messages of one subscription, or those of them that one invocation brings. */
 export interface Receiver {
   readonly runtime: Runtime;
   readonly opened: OpenedPubSub;
   readonly subscription: TopicSubscription;
   readonly source: DeliverySource;
+  readonly call: Call;
+  readonly running: Running;
+}
+
+export function createReceiver(
+  runtime: Runtime,
+  opened: OpenedPubSub,
+  subscription: TopicSubscription,
+  pushed: boolean,
+  call: Call,
+): Receiver {
+  const { clock } = opened;
+  const running = createRunning(clock, call);
+  return { runtime, opened, subscription, source: { pushed, clock }, call, running };
 }
 
 /** What was found out about a message. `again` asks for it once more, `useless` says that asking would not help. */
@@ -37,17 +51,13 @@ const LONGEST_DELAY_MS = 3_600_000;
 export async function deliver(
   receiver: Receiver,
   message: IncomingMessage,
-  call: Call,
   lost?: AbortSignal,
 ): Promise<Outcome> {
   const { opened, subscription } = receiver;
   const { clock, onEvent, name: component } = opened;
   const started = onEvent && clock.now();
-  const own = lost ? { ...call, signal: either(lost, call.signal) } : call;
-  const verdict = await judge(receiver, message, own).catch(
-    (error: unknown): Verdict => ({ is: "again", error }),
-  );
-  const [outcome, result, error] = await settle(receiver, message, verdict, own);
+  const verdict = await judge(receiver, message, lost);
+  const [outcome, result, error] = await settle(receiver, message, verdict, lost);
   if (started !== undefined) {
     const { topic } = subscription;
     const { attempt } = message;
@@ -59,24 +69,19 @@ export async function deliver(
   return outcome;
 }
 
-function either(one: AbortSignal, other: AbortSignal | undefined): AbortSignal {
-  return other ? AbortSignal.any([one, other]) : one;
-}
-
-async function judge(receiver: Receiver, message: IncomingMessage, call: Call): Promise<Verdict> {
+/** Never rejects. */
+async function judge(
+  receiver: Receiver,
+  message: IncomingMessage,
+  lost: AbortSignal | undefined,
+): Promise<Verdict> {
   const { subscription, opened } = receiver;
-  let event: CloudEvent;
   try {
-    event = eventOf(receiver, message);
-  } catch (cause) {
-    const why = `a message of topic ${message.topic} is no event: ${messageOf(cause)}`;
-    return { is: "again", error: new Error(why, { cause }) };
-  }
-  const { expiration } = event;
-  if (typeof expiration === "string" && Date.parse(expiration) <= opened.clock.now()) {
-    return { is: "useless", outcome: "expired" };
-  }
-  try {
+    let event = eventOf(receiver, message);
+    const { expiration } = event;
+    if (typeof expiration === "string" && Date.parse(expiration) <= opened.clock.now()) {
+      return { is: "useless", outcome: "expired" };
+    }
     const { schema } = subscription;
     const checked = schema && (await validate(schema, event.data));
     if (checked && "problem" in checked) {
@@ -86,7 +91,7 @@ async function judge(receiver: Receiver, message: IncomingMessage, call: Call): 
     if (checked) event = { ...event, data: checked.value };
     const handler = route(subscription, event);
     if (!handler) return { is: "useless", outcome: "unrouted" };
-    return verdictOf(await run(receiver, handler, event, message, call));
+    return verdictOf(await run(receiver, handler, event, message, lost));
   } catch (error) {
     return { is: "again", error };
   }
@@ -97,7 +102,11 @@ function eventOf({ subscription, opened }: Receiver, { data, topic }: IncomingMe
     const bytes = typeof data === "string" ? new TextEncoder().encode(data) : data;
     return wrapRaw(bytes, topic, opened.name, opened.random.uuid());
   }
-  return parseEnvelope(typeof data === "string" ? data : new TextDecoder().decode(data));
+  try {
+    return parseEnvelope(typeof data === "string" ? data : new TextDecoder().decode(data));
+  } catch (cause) {
+    throw new Error(`a message of topic ${topic} is no event: ${messageOf(cause)}`, { cause });
+  }
 }
 
 function route({ routes }: TopicSubscription, event: CloudEvent): Handler | undefined {
@@ -107,49 +116,26 @@ function route({ routes }: TopicSubscription, event: CloudEvent): Handler | unde
 
 /** The handler's answer; throws what it throws, and a `TimeoutError` when it takes longer than the broker waits. */
 async function run(
-  { runtime, opened, source }: Receiver,
+  { runtime, opened, source, call, running }: Receiver,
   handler: Handler,
   event: CloudEvent,
   { id, attempt, metadata, data, deadline }: IncomingMessage,
-  call: Call,
+  lost: AbortSignal | undefined,
 ): Promise<HandlerResult> {
-  const limit =
-    deadline === undefined ? opened.instance.processingTimeout : deadline - opened.clock.now();
-  const stop = new AbortController();
-  const { signal } = stop;
-  const end = () => stop.abort(call.signal?.reason);
-  call.signal?.addEventListener("abort", end, { once: true });
-  const own: Call = {
-    signal,
-    deadline: call.deadline,
-    trace: traceFrom((name) => textOf(event[name])),
-    waitUntil: call.waitUntil,
-  };
-  const ended = new Promise<never>((_, reject) =>
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true }),
-  );
-  const timer = new AbortController();
-  if (limit !== undefined) {
-    const late = `the handler did not end within ${limit} ms`;
-    opened.clock.sleep(limit, timer.signal).then(
-      () => stop.abort(new DOMException(late, "TimeoutError")),
-      () => undefined,
-    );
-  }
+  call.signal?.throwIfAborted();
+  lost?.throwIfAborted();
+  const own = new HandlerCall(call, event);
+  const gone = () => own.end(lost?.reason);
+  lost?.addEventListener("abort", gone);
+  const { instance, clock } = opened;
+  running.add(own, deadline === undefined ? instance.processingTimeout : deadline - clock.now());
   try {
-    call.signal?.throwIfAborted();
     const delivery = { id, attempt, metadata, data, source };
-    const answer = handler(event, runtime.blocksFor(own), delivery);
-    return await Promise.race([answer, ended]);
+    return await own.settled(handler(event, runtime.blocksFor(own), delivery));
   } finally {
-    // With a reason: to make the one that it has by itself takes 12 µs.
-    timer.abort(null);
-    call.signal?.removeEventListener("abort", end);
+    running.remove(own);
+    lost?.removeEventListener("abort", gone);
   }
-}
-
-function textOf(attribute: unknown): string | undefined {
-  return typeof attribute === "string" ? attribute : undefined;
 }
 
 export function isHandled(result: HandlerResult): boolean {
@@ -177,15 +163,16 @@ async function settle(
   receiver: Receiver,
   message: IncomingMessage,
   verdict: Verdict,
-  call: Call,
+  lost: AbortSignal | undefined,
 ): Promise<Settled> {
   if (verdict.is === "handled") return [done, "handled", undefined];
   const { error } = verdict;
   const { maxRetries, deadLetterTopic } = receiver.subscription.options;
   if (verdict.is === "again") {
     // The invocation, the process or the lease is ending, which is no fault of the message's.
-    const ending = call.signal?.aborted || ApiError.is(error, "ERR_RUNTIME_CLOSED");
-    if (ending) return [{ is: "retry" }, "retried", error];
+    const ended = receiver.call.signal?.aborted || lost?.aborted;
+    if (ended || ApiError.is(error, "ERR_RUNTIME_CLOSED"))
+      return [{ is: "retry" }, "retried", error];
     const { attempt } = message;
     const endless = maxRetries === undefined && !deadLetterTopic;
     if (endless || attempt <= (maxRetries ?? 0)) {
@@ -195,7 +182,7 @@ async function settle(
   }
   if (!deadLetterTopic) return [done, verdict.is === "again" ? "dropped" : verdict.outcome, error];
   try {
-    await bury(receiver, deadLetterTopic, message, call);
+    await bury(receiver, deadLetterTopic, message, lost);
     return [done, "dead-lettered", error];
   } catch (cause) {
     const why = `the dead-letter topic ${deadLetterTopic} did not take it: ${messageOf(cause)}`;
@@ -219,11 +206,16 @@ function backoff(first: number, attempt: number): number {
 
 /** Publishes a message as it came. Without its id: a broker that drops repeated ones would drop it. */
 async function bury(
-  { opened }: Receiver,
+  { opened, call }: Receiver,
   topic: string,
   { data, orderingKey }: IncomingMessage,
-  call: Call,
+  lost: AbortSignal | undefined,
 ): Promise<void> {
   const key = opened.features.has("ORDERING") ? orderingKey : undefined;
-  await opened.instance.publish(topic, { data, metadata: {}, orderingKey: key }, call);
+  const own = lost ? { ...call, signal: either(lost, call.signal) } : call;
+  await opened.instance.publish(topic, { data, metadata: {}, orderingKey: key }, own);
+}
+
+function either(one: AbortSignal, other: AbortSignal | undefined): AbortSignal {
+  return other ? AbortSignal.any([one, other]) : one;
 }

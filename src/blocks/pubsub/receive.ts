@@ -2,7 +2,7 @@ import type { Call } from "../../contracts/host.ts";
 import type { IncomingMessage, Outcome } from "../../contracts/pubsub.ts";
 import type { Runtime } from "../../runtime.ts";
 import { parallel } from "../parallel.ts";
-import { deliver } from "./deliver.ts";
+import { createReceiver, deliver } from "./deliver.ts";
 import type { OpenedPubSub } from "./handle.ts";
 import { lanesOf } from "./lanes.ts";
 import { checkSubscription } from "./scopes.ts";
@@ -46,14 +46,13 @@ async function handleAll(
   const handling = subscriptions.map((subscription) => {
     const { topic, options } = subscription;
     const own = numbered.filter(({ message }) => (message.subscribed ?? message.topic) === topic);
-    const source = { pushed: true, clock: opened.clock };
-    const receiver = { runtime, opened, subscription, source };
+    const receiver = createReceiver(runtime, opened, subscription, true, call);
     const lanes = lanesOf(own, ({ message }) => message.orderingKey);
     return parallel(lanes, options.concurrency ?? lanes.length, async (lane) => {
       let held: Outcome | undefined;
       for (const { message, index } of lane) {
         // Those behind one that is to come again come after it, so that their order stays.
-        const outcome = held ?? (await deliver(receiver, message, call));
+        const outcome = held ?? (await deliver(receiver, message));
         outcomes[index] = outcome;
         if (outcome.is === "retry") held = outcome;
       }

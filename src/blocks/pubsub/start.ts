@@ -2,7 +2,7 @@ import type { Call } from "../../contracts/host.ts";
 import type { Subscription } from "../../contracts/pubsub.ts";
 import { ApiError, ComponentError, messageOf } from "../../errors.ts";
 import type { Runtime } from "../../runtime.ts";
-import { deliver } from "./deliver.ts";
+import { createReceiver, deliver } from "./deliver.ts";
 import { checkSubscription } from "./scopes.ts";
 import { checkSubscriptions, guardedBy, type TopicSubscription } from "./subscribe.ts";
 
@@ -47,14 +47,13 @@ async function start(
     const guard = options.idempotent === true ? (await import("./inbox.ts")).inbox() : undefined;
     const guarded =
       guard?.guard(subscription, runtime.find) ?? guardedBy(subscription, runtime.find);
-    const source = { pushed: false, clock: opened.clock };
-    const receiver = { runtime, opened, subscription: guarded, source };
+    const receiver = createReceiver(runtime, opened, guarded, false, call);
     return await opened.instance.subscribe(
       {
         topic,
         metadata,
         concurrency,
-        deliver: (message, lost) => deliver(receiver, message, call, lost),
+        deliver: (message, lost) => deliver(receiver, message, lost),
       },
       call,
     );

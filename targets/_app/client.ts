@@ -21,6 +21,10 @@ export interface AppClient {
 /** More of an answer than this is not read. */
 export const MAX_ANSWER = 4 << 20;
 
+export function absolute(path: string): string {
+  return path.startsWith("/") ? path : `/${path}`;
+}
+
 /** What an app knows its broker by, where there is a token. */
 export function tokenHeader(token: string | undefined): Readonly<Record<string, string>> {
   return token ? { "dapr-api-token": token } : {};

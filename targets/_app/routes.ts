@@ -12,6 +12,12 @@ export interface PathSubscription {
   readonly bulk: Bulk | undefined;
 }
 
+/** One that stands in a resource. */
+export interface DeclaredSubscription extends PathSubscription {
+  /** Kind, name, file and line. */
+  readonly source: string;
+}
+
 export interface PathRule {
   /** In CEL; empty for every event. */
   readonly match: string;
@@ -37,6 +43,13 @@ const MAX_WAIT_MS = 1000;
 export function bulkOf(maxMessages: number | undefined, maxWaitMs: number | undefined): Bulk {
   return { maxMessages: maxMessages || MAX_MESSAGES, maxWaitMs: maxWaitMs || MAX_WAIT_MS };
 }
+
+/** Whether two are one subscription. */
+export function isSame(one: Place, other: Place): boolean {
+  return one.pubsub === other.pubsub && one.topic === other.topic;
+}
+
+type Place = Pick<PathSubscription, "pubsub" | "topic">;
 
 export async function ruleOf(match: string, path: string, compile: Compile): Promise<PathRule> {
   const text = match.trim();

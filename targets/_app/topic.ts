@@ -1,7 +1,8 @@
 import type { Rule } from "../../src/blocks/pubsub/api.ts";
 import { subscribe, type TopicSubscription } from "../../src/blocks/pubsub/subscribe.ts";
+import { configurationError, messageOf } from "../../src/errors.ts";
 import { handlerAt, isRaw, type Way } from "./deliver.ts";
-import type { PathSubscription } from "./routes.ts";
+import type { DeclaredSubscription, PathSubscription } from "./routes.ts";
 
 /** A subscription whose handlers bring events to an app's paths. Throws `ERR_CONFIGURATION` for what cannot work. */
 export function toTopic(way: Way, subscription: PathSubscription): TopicSubscription {
@@ -22,4 +23,14 @@ export function toTopic(way: Way, subscription: PathSubscription): TopicSubscrip
       concurrency: bulk?.maxMessages,
     },
   );
+}
+
+/** The same, made of one that stands in a resource, which an error names. */
+export function toDeclaredTopic(way: Way, declared: DeclaredSubscription): TopicSubscription {
+  const { source } = declared;
+  try {
+    return { ...toTopic(way, declared), source };
+  } catch (cause) {
+    throw configurationError(`${source}: ${messageOf(cause)}`, { cause });
+  }
 }

@@ -1,10 +1,11 @@
 import { join } from "node:path";
 import type { Host } from "../../src/contracts/host.ts";
-import { messageOf } from "../../src/errors.ts";
+import { configurationError, messageOf } from "../../src/errors.ts";
 import {
   type Bulk,
   bulkOf,
   type Compile,
+  type DeclaredSubscription,
   type PathRule,
   type PathSubscription,
   ruleOf,
@@ -30,7 +31,7 @@ export interface SubscriptionOptions {
 export async function loadSubscriptions(
   paths: readonly string[],
   options: SubscriptionOptions,
-): Promise<PathSubscription[]> {
+): Promise<DeclaredSubscription[]> {
   const layers = [paths, paths.map((path) => join(path, options.host.target))];
   const named = new Map<string, Document>();
   for (const layer of layers) {
@@ -59,14 +60,27 @@ function isSeen(document: Document, { id, host }: SubscriptionOptions): boolean 
 }
 
 function nameOf(document: Document, known: ReadonlySet<string>): string {
-  const name = needed(document, ["metadata", "name"]);
+  const name = needed(document, NAME);
   if (!known.has(name)) return name;
-  throw document.fault(["metadata", "name"], `subscription ${name} is there twice`);
+  throw document.fault(NAME, `subscription ${name} is there twice`);
 }
 
 const versions = /^dapr\.io\/v[12]alpha1$/;
 
 async function subscriptionOf(
+  document: Document,
+  options: SubscriptionOptions,
+): Promise<DeclaredSubscription> {
+  const name = `Subscription ${text(document, NAME)}`;
+  try {
+    const source = `${name} (${document.at(["spec"])})`;
+    return { source, ...(await contentOf(document, options)) };
+  } catch (cause) {
+    throw configurationError(`${messageOf(cause)} (${name})`, { cause });
+  }
+}
+
+async function contentOf(
   document: Document,
   { compile, warn }: SubscriptionOptions,
 ): Promise<PathSubscription> {
@@ -87,6 +101,7 @@ async function subscriptionOf(
   };
 }
 
+const NAME: Path = ["metadata", "name"];
 const ROUTE: Path = ["spec", "route"];
 const ROUTES: Path = ["spec", "routes"];
 
@@ -159,9 +174,9 @@ function warnOfUnknown(document: Document, routed: boolean, warn: Warn): void {
 
 function firstOfTopic(
   documents: readonly Document[],
-  all: readonly PathSubscription[],
+  all: readonly DeclaredSubscription[],
   warn: Warn,
-): PathSubscription[] {
+): DeclaredSubscription[] {
   const known = new Set<string>();
   return all.filter(({ pubsub, topic }, at) => {
     const place = JSON.stringify([pubsub, topic]);

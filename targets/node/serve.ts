@@ -4,6 +4,7 @@ import { toNodeHandler } from "srvx/node";
 import { type App, fetchOf } from "../../src/app.ts";
 import { attach } from "../../src/attach.ts";
 import { startSubscriptions } from "../../src/blocks/pubsub/start.ts";
+import type { TopicSubscription } from "../../src/blocks/pubsub/subscribe.ts";
 import { pendingWork, RequestCall } from "../../src/call.ts";
 import type { Subscription } from "../../src/contracts/pubsub.ts";
 import { ApiError, configurationError } from "../../src/errors.ts";
@@ -12,6 +13,8 @@ import { within } from "../../src/lifecycle.ts";
 import type { Runtime } from "../../src/runtime.ts";
 import type { ServeOptions } from "../../src/serve.ts";
 import { systemClock } from "../../src/web.ts";
+import { type DeclaredSubscription, isSame } from "../_app/routes.ts";
+import { subscriptionsIn } from "./declared.ts";
 import { open } from "./open.ts";
 import { closeOnSignals } from "./signals.ts";
 
@@ -40,12 +43,13 @@ export interface NodeServer extends AsyncDisposable {
  */
 export async function serve(app: App, options: NodeServeOptions = {}): Promise<NodeServer> {
   const { subscriptions = [], outboxes = [] } = app;
+  const declared = declaredFor(app, options);
   const fetch = fetchOf(app);
   const runtime = await open(app, options);
   const work = pendingWork(runtime.onEvent);
-  const listener = toNodeHandler((request) =>
-    answer(fetch, runtime.onEvent, request, process.env, contextFor(request, runtime, work)),
-  );
+  const respond = (request: Request) =>
+    answer(fetch, runtime.onEvent, request, process.env, contextFor(request, runtime, work));
+  const listener = toNodeHandler(respond);
   // srvx types its listener for HTTP/1 and HTTP/2 at once; this server speaks the first.
   const server = process.getBuiltinModule("node:http").createServer(listener as RequestListener);
   const port = await listening();
@@ -71,7 +75,8 @@ export async function serve(app: App, options: NodeServeOptions = {}): Promise<N
     const stop = async () => void (await Promise.allSettled(live.map((one) => one.stop())));
     try {
       for (const outbox of outboxes) live.push(outbox.start(runtime));
-      live.push(await startSubscriptions(runtime, subscriptions, cut.signal));
+      const all = [...subscriptions, ...(await toTopics(declared))];
+      live.push(await startSubscriptions(runtime, all, cut.signal));
       return { stop };
     } catch (error) {
       void stop();
@@ -79,6 +84,17 @@ export async function serve(app: App, options: NodeServeOptions = {}): Promise<N
       await runtime.close();
       throw error;
     }
+  }
+
+  async function toTopics(declared: readonly DeclaredSubscription[]): Promise<TopicSubscription[]> {
+    if (declared.length === 0) return [];
+    const { eventsTo } = await import("./events.ts");
+    const token = process.env.APP_API_TOKEN;
+    const warn = (text: string) => {
+      // Whoever listens hears of every delivery.
+      if (!options.onEvent) process.emitWarning(text, "PillionWarning");
+    };
+    return eventsTo({ fetch: respond, url: urlOf(server), token, warn }, declared);
   }
 
   async function end(): Promise<void> {
@@ -93,6 +109,24 @@ export async function serve(app: App, options: NodeServeOptions = {}): Promise<N
     await runtime.close(left());
     forget?.();
   }
+}
+
+/**
+ * What resources subscribe the app to, but for topics that it handles in code, which come first as with Dapr. Throws
+ * `ERR_CONFIGURATION` for an app that no event could be brought to.
+ */
+function declaredFor(
+  { id, fetch, subscriptions = [] }: App,
+  { components }: ServeOptions,
+): readonly DeclaredSubscription[] {
+  const declared = subscriptionsIn(components).filter(
+    (one) => !subscriptions.some((own) => isSame(one, own)),
+  );
+  const [first] = declared;
+  if (!first || fetch) return declared;
+  throw configurationError(
+    `app ${id} has no fetch, to which ${first.source} brings events: defineApp({ id, fetch: http.fetch })`,
+  );
 }
 
 /** Milliseconds in which brokers are told of messages whose handlers were cut off. */

@@ -4,6 +4,7 @@ const loading = ["test/resources/loading.test.ts"];
 const references = ["test/resources/references.test.ts"];
 const encryption = ["test/core/encryption.test.ts"];
 const startup = ["test/node/startup.test.ts"];
+const declared = ["test/node/declared.test.ts"];
 
 /** Components from YAML, their start, and encryption. */
 export const resources: readonly Mutant[] = [
@@ -69,6 +70,41 @@ export const resources: readonly Mutant[] = [
     replace: "    await runtime.close();\n",
     by: "",
     tests: startup,
+  },
+  {
+    name: "resources: what a Subscription wants is lost where components are put together",
+    file: "targets/node/declared.ts",
+    replace: "{ ...components, [Symbol(mark)]: subscriptions }",
+    by: "Object.defineProperty({ ...components }, Symbol(mark), { value: subscriptions })",
+    tests: declared,
+  },
+  {
+    name: "resources: an app without fetch is subscribed all the same",
+    file: "targets/node/serve.ts",
+    replace: "if (!first || fetch) return declared;",
+    by: "if (!first || id) return declared;",
+    tests: declared,
+  },
+  {
+    name: "resources: a handler in code and a Subscription are one too many",
+    file: "targets/node/serve.ts",
+    replace: "!subscriptions.some((own) => isSame(one, own))",
+    by: "one || subscriptions.some((own) => isSame(one, own))",
+    tests: declared,
+  },
+  {
+    name: "resources: an event does not show the app's token",
+    file: "targets/node/events.ts",
+    replace: "...length, ...own",
+    by: "...own && length",
+    tests: declared,
+  },
+  {
+    name: "resources: an event comes without a token that is set",
+    file: "targets/_app/client.ts",
+    replace: 'return token ? { "dapr-api-token": token } : {};',
+    by: "return token ? {} : {};",
+    tests: ["test/sidecar/delivery.test.ts"],
   },
   {
     name: "encryption: values are written in clear",

@@ -155,7 +155,10 @@ function expectWithin(bytes: number, budget: number): void {
 }
 
 function isForeignTo(platform: "workers" | "lambda"): (module: string) => boolean {
-  const others = { workers: "aws|node|lambda|_process|cli", lambda: "cloudflare|node|workers|cli" };
+  const others = {
+    workers: "aws|node|lambda|_app|_process|_resources|cli",
+    lambda: "cloudflare|node|workers|_app|_resources|cli",
+  };
   const foreign = new RegExp(
     `pillion/dist/(bindings|targets)/(${others[platform]})/|@aws-sdk|srvx`,
   );

@@ -57,3 +57,26 @@ spec:
 ${more}
 `;
 }
+
+/** What a test wants of a Subscription. */
+export interface Wanted {
+  readonly spec: string;
+  readonly pubsub?: string;
+  readonly version?: "v1alpha1" | "v2alpha1";
+  readonly dead?: string;
+  /** As YAML writes a list. */
+  readonly scopes?: string;
+}
+
+/** A Subscription whose name is its topic's. */
+export function subscription(name: string, wanted: Wanted): string {
+  const { spec, pubsub = "pubsub", version = "v1alpha1", dead, scopes } = wanted;
+  return `apiVersion: dapr.io/${version}
+kind: Subscription
+metadata: { name: ${name} }
+spec:
+  pubsubname: ${pubsub}
+  topic: ${name}
+${dead ? `  deadLetterTopic: ${dead}\n` : ""}  ${spec}
+${scopes ? `scopes: ${scopes}\n` : ""}`;
+}

@@ -54,6 +54,7 @@ describe("a Subscription is read", () => {
         deadLetterTopic: "buried",
         metadata: { rawPayload: "true", n: "1" },
         bulk: { maxMessages: 7, maxWaitMs: 1000 },
+        source: expect.stringMatching(/^Subscription orders \(.*a\.yaml:6\)$/),
       },
     ]);
   });

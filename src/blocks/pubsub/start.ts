@@ -36,7 +36,7 @@ async function start(
   subscription: TopicSubscription,
   call: Call,
 ): Promise<Subscription> {
-  const { pubsub, topic, options } = subscription;
+  const { pubsub, topic, options, source: declared } = subscription;
   try {
     const opened = runtime.find("pubsub", pubsub);
     checkSubscription(opened, subscription);
@@ -59,7 +59,8 @@ async function start(
     );
   } catch (cause) {
     if (ApiError.is(cause, "ERR_CONFIGURATION")) throw cause;
-    const text = `cannot subscribe to topic ${topic} of ${pubsub}: ${messageOf(cause)}`;
+    const where = declared ? `${declared}: ` : "";
+    const text = `${where}cannot subscribe to topic ${topic} of ${pubsub}: ${messageOf(cause)}`;
     const kind = ComponentError.is(cause) ? cause.kind : "config";
     throw new ApiError("ERR_CONFIGURATION", text, { cause, kind });
   }

@@ -16,6 +16,8 @@ export interface TopicSubscription {
   readonly routes: Routes;
   readonly options: SubscribeOptions;
   readonly schema: StandardSchema | undefined;
+  /** Where it is declared, if not in code; an error begins with it. */
+  readonly source?: string | undefined;
   /** Handles what a platform brings. Subscriptions bring it, so that an app without any has none of its code. */
   readonly receive: typeof receive;
   /** The same for a platform that is to get no error: checks at once, and then handles batch after batch. */

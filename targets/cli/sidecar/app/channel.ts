@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ApiError, messageOf } from "../../../../src/errors.ts";
 import type { Runtime } from "../../../../src/runtime.ts";
 import type { AppAnswer, AppClient } from "../../../_app/client.ts";
-import type { Compile, PathSubscription } from "../../../_app/routes.ts";
+import { type Compile, isSame, type PathSubscription } from "../../../_app/routes.ts";
 import type { Log } from "../log.ts";
 import type { AppOptions } from "../options.ts";
 import { createClient } from "./client.ts";
@@ -97,10 +97,6 @@ export function createChannel(options: ChannelOptions): Channel {
     await deliveries.start(known);
     tell(known, log);
   }
-}
-
-function isSame(one: PathSubscription, other: PathSubscription): boolean {
-  return one.pubsub === other.pubsub && one.topic === other.topic;
 }
 
 function tell(known: readonly Known[], log: Log): void {

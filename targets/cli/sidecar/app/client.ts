@@ -3,6 +3,7 @@ import {
   type AppAnswer,
   type AppClient,
   type AppRequest,
+  absolute,
   MAX_ANSWER,
   tokenHeader,
 } from "../../../_app/client.ts";
@@ -65,13 +66,12 @@ export function createClient(options: ClientOptions): ChannelClient {
 
   function once(request: AppRequest, signal: AbortSignal, pooled = true): Promise<AppAnswer> {
     const { method, path, headers, body } = request;
-    const at = path.startsWith("/") ? path : `/${path}`;
     const length = body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) };
     return new Promise((resolve, reject) => {
       const sent = start(
         {
           ...target,
-          ...{ method, path: at, signal },
+          ...{ method, path: absolute(path), signal },
           headers: { ...headers, ...length },
           agent: pooled ? agent : false,
         },

@@ -1,4 +1,5 @@
 import { execFile, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
@@ -14,6 +15,20 @@ const env = {
   WRANGLER_SEND_METRICS: "false",
   WRANGLER_LOG_PATH: newFolder("wrangler-log"),
 };
+
+test("every consumer of the example has the limit that its component is told, and a queue for what is lost", () => {
+  const read = (path: string) => readFileSync(join(root, path), "utf8");
+  const [, ...consumers] = read("wrangler.toml").split("[[queues.consumers]]");
+  const told = /pubsub\(\{ maxRetries: (\d+) \}\)/.exec(read("examples/orders/worker.ts"))?.[1];
+  const found = consumers.map((text) => {
+    const { queue } = /^queue = "(?<queue>.*)"$/m.exec(text)?.groups ?? {};
+    return [queue, text.includes(`max_retries = ${told}\ndead_letter_queue = "${queue}-lost"`)];
+  });
+  expect(found).toEqual([
+    ["orders", true],
+    ["refunds", true],
+  ]);
+});
 
 test("wrangler bundles the example for a deployment", async () => {
   const out = newFolder("wrangler");

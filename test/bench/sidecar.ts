@@ -10,7 +10,11 @@ import { absentRedis, type RedisServer, startRedis } from "../harness/redis.ts";
 import { componentYaml } from "../harness/sidecar.ts";
 import { figures, type Goal, type Row } from "./measure.ts";
 
-const ROUNDS = 3;
+/** Processes that are started to see how long it takes. */
+const STARTS = 5;
+/** Seconds of load, of each program in turns. */
+const ROUNDS = 9;
+const WARM_SECONDS = 3;
 
 interface Program {
   readonly name: string;
@@ -19,10 +23,11 @@ interface Program {
   readonly probe: string;
 }
 
-/** Of one process, from its start to its end. */
-type Sample = Record<Figure, number>;
+/** What was measured of a program, in the order of the rounds. */
+type Samples = Record<Figure, number[]>;
 
-type Operation = "get" | "save" | "publish";
+const operations = ["save", "get", "publish"] as const;
+type Operation = (typeof operations)[number];
 
 type Figure = "ready" | "idle" | "loaded" | `${Operation} ${"requests/s" | "µs of CPU"} ${1 | 16}`;
 
@@ -67,20 +72,60 @@ async function measure(redis: RedisServer): Promise<Row[]> {
         }
       : undefined,
   ];
-  const samples = new Map<Program, Sample[]>();
   const programs = [floor, ours, ...(daprd ? [daprd] : [])];
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const program of round % 2 === 0 ? programs : [...programs].reverse()) {
-      const all = samples.get(program) ?? [];
-      samples.set(program, [...all, await sample(program, redis)]);
+  const samples = new Map(programs.map((program) => [program, {} as Samples]));
+  for (let round = 0; round < STARTS; round++) {
+    for (const program of inTurn(programs, round)) {
+      const running = await start(program, redis);
+      note(samples.get(program), { ready: running.ready, idle: running.idle });
+      await running.stop();
     }
   }
-  const of = (program: Program) => samples.get(program) as Sample[];
+  await loadAll(samples, redis);
+  const of = (program: Program) => samples.get(program) as Samples;
   return [
     ...rows(of(ours), of(floor), floor.name, againstFloor),
     ...memoryRows(of(ours), daprd && of(daprd)),
     ...(daprd ? rows(of(ours), of(daprd), daprd.name, againstDaprd) : []),
   ];
+}
+
+/** Who goes first finds another machine than who goes second. */
+function inTurn<T>(items: readonly T[], round: number): readonly T[] {
+  return round % 2 === 0 ? items : [...items].reverse();
+}
+
+function note(samples: Partial<Samples> | undefined, found: Partial<Record<Figure, number>>): void {
+  for (const [figure, value] of Object.entries(found)) {
+    ((samples as Samples)[figure as Figure] ??= []).push(value);
+  }
+}
+
+/** All programs stay up, warm, and are loaded in turns, second by second, so that a machine whose speed drifts favours none. */
+async function loadAll(samples: ReadonlyMap<Program, Samples>, redis: RedisServer): Promise<void> {
+  const running: [Samples, Running][] = [];
+  for (const [program, found] of samples) running.push([found, await start(program, redis)]);
+  // Before anything is measured: the first operation would pay for the code that it shares with the others.
+  for (const operation of operations) {
+    for (const [, one] of running) load(one, WARM_SECONDS, 16, operation);
+  }
+  for (const operation of operations) {
+    for (const clients of [16, 1] as const) {
+      for (let round = 0; round < ROUNDS; round++) {
+        for (const [found, one] of inTurn(running, round)) {
+          const { perSecond, cpu } = load(one, 1, clients, operation);
+          note(found, {
+            [`${operation} requests/s ${clients}`]: perSecond,
+            [`${operation} µs of CPU ${clients}`]: cpu,
+          });
+        }
+      }
+    }
+  }
+  for (const [found, one] of running) {
+    note(found, { loaded: memoryOf(one.pid) });
+    await one.stop();
+  }
 }
 
 /**
@@ -112,8 +157,8 @@ const againstDaprd: Partial<Record<Figure, Goal>> = {
 };
 
 function rows(
-  ours: readonly Sample[],
-  theirs: readonly Sample[],
+  ours: Samples,
+  theirs: Samples,
   reference: string,
   goals: Partial<Record<Figure, Goal>>,
 ): Row[] {
@@ -123,13 +168,12 @@ function rows(
     const what = clients
       ? `sidecar on Redis: ${operation}, 1 KB, ${clients} client${clients === "1" ? "" : "s"}`
       : "sidecar on Redis: from the start of the process until it is ready";
-    const values = (samples: readonly Sample[]) => samples.map((sample) => sample[figure]);
-    return { what, reference, unit: unit ?? "ms", ...figures(values(ours), values(theirs)), goal };
+    return { what, reference, unit: unit ?? "ms", ...figures(ours[figure], theirs[figure]), goal };
   });
 }
 
 /** Memory hardly depends on the machine, so that daprd's own figures of the design stand where there is no daprd. */
-function memoryRows(ours: readonly Sample[], daprd: readonly Sample[] | undefined): Row[] {
+function memoryRows(ours: Samples, daprd: Samples | undefined): Row[] {
   const known = { idle: 121, loaded: 148 };
   const what = { idle: "before any request", loaded: "after the load" };
   const goals = { idle: { ratio: 0.7 }, loaded: { ratio: 1 } };
@@ -138,8 +182,8 @@ function memoryRows(ours: readonly Sample[], daprd: readonly Sample[] | undefine
     reference: daprd ? "daprd" : "daprd 1.18.3 as it was measured for the design",
     unit: "MiB",
     ...figures(
-      ours.map((sample) => sample[figure]),
-      ours.map((_, at) => daprd?.[at]?.[figure] ?? known[figure]),
+      ours[figure],
+      ours[figure].map((_, at) => daprd?.[figure][at] ?? known[figure]),
     ),
     goal: goals[figure],
   }));
@@ -159,7 +203,17 @@ function flagsFor({ address }: RedisServer): (port: number) => Promise<string[]>
   };
 }
 
-async function sample(program: Program, { address }: RedisServer): Promise<Sample> {
+interface Running {
+  readonly pid: number;
+  /** Milliseconds until it was ready, and MiB a moment later. */
+  readonly ready: number;
+  readonly idle: number;
+  /** wrk's words for each operation. */
+  readonly words: Readonly<Record<Operation, readonly string[]>>;
+  stop(): Promise<unknown>;
+}
+
+async function start(program: Program, { address }: RedisServer): Promise<Running> {
   const port = await freePort();
   const [file = "", ...words] = await program.command(port);
   const began = performance.now();
@@ -173,33 +227,25 @@ async function sample(program: Program, { address }: RedisServer): Promise<Sampl
   const ready = performance.now() - began;
   await sleep(500);
   const pid = child.pid as number;
-  const idle = memoryOf(pid);
+  const stop = () => ended(child, "SIGTERM");
+  return { pid, ready, idle: memoryOf(pid), words: wordsFor(url), stop };
+}
+
+function wordsFor(url: string): Running["words"] {
   const state = `${url}/v1.0/state/statestore`;
-  const topic = `${url}/v1.0/publish/pubsub/orders`;
   const value = { id: "o-1", text: "x".repeat(980) };
-  const loads = {
+  return {
     save: ["-s", script([{ key: "k", value }]), state],
     get: [`${state}/k`],
-    publish: ["-s", script(value), topic],
+    publish: ["-s", script(value), `${url}/v1.0/publish/pubsub/orders`],
   };
-  const found: Partial<Sample> = { ready, idle };
-  for (const operation of ["save", "get", "publish"] as const) {
-    load(pid, 2, 16, loads[operation]);
-    for (const clients of [16, 1] as const) {
-      const { perSecond, cpu } = load(pid, clients === 16 ? 3 : 1, clients, loads[operation]);
-      found[`${operation} requests/s ${clients}`] = perSecond;
-      found[`${operation} µs of CPU ${clients}`] = cpu;
-    }
-  }
-  found.loaded = memoryOf(pid);
-  await ended(child, "SIGTERM");
-  return found as Sample;
 }
 
 /** A client in Node would itself be the limit. */
-function load(pid: number, seconds: number, clients: number, words: readonly string[]) {
+function load({ pid, words }: Running, seconds: number, clients: number, operation: Operation) {
   const before = cpuOf(pid);
-  const text = execFileSync("wrk", ["-t1", `-c${clients}`, `-d${seconds}s`, ...words]).toString();
+  const options = ["-t1", `-c${clients}`, `-d${seconds}s`];
+  const text = execFileSync("wrk", [...options, ...words[operation]]).toString();
   const cpu = cpuOf(pid) - before;
   const failed = /Non-2xx.*/.exec(text);
   if (failed) throw new Error(failed[0]);

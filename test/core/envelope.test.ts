@@ -73,3 +73,22 @@ test.each([
 ])("%s is no event", (_name, text, problem) => {
   expect(() => parseEnvelope(text)).toThrow(problem);
 });
+
+test("whatever a name or an id holds is written as JSON writes it", () => {
+  const odd = ['a"b', "a\\b", "ü", "a\nb", "\u2028", "\ud800", "<&>", "plain-1/2.x y:z;c=d"];
+  for (const text of odd) {
+    const attributes = { id: text, source: text, subject: text, tracestate: text };
+    const event = { ...common, payload: { text }, topic: text, pubsub: text, attributes };
+    const written = buildEnvelope(event).text;
+    const shown = JSON.stringify(text);
+    expect(written).toContain(`"id":${shown},"pubsubname":${shown},"source":${shown}`);
+    expect(JSON.parse(written)).toMatchObject({ topic: text, subject: text, tracestate: text });
+  }
+});
+
+test("times are written to the second, in UTC", () => {
+  const timeOf = (now: number) =>
+    JSON.parse(buildEnvelope({ ...common, payload: { text: "" }, now }).text).time;
+  expect(timeOf(Date.UTC(2026, 10, 9, 23, 59, 59, 999))).toBe("2026-11-09T23:59:59Z");
+  expect(timeOf(Date.UTC(2024, 1, 29))).toBe("2024-02-29T00:00:00Z");
+});

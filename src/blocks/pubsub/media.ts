@@ -1,5 +1,6 @@
 /** How Dapr carries data of a content type: as JSON, in base64 or as text. */
 export function carriageOf(contentType: string): "json" | "bytes" | "text" {
+  if (contentType === "application/json") return "json";
   const type = mediaType(contentType);
   if (/^application\/(octet-stream|(x-)?protobuf|cloudevents\+protobuf)$/.test(type))
     return "bytes";

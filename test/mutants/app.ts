@@ -8,21 +8,21 @@ const folder = "targets/cli/sidecar/app";
 export const ofApps: readonly Mutant[] = [
   {
     name: "sidecar and app: a message counts as handled that the app answered 500 to",
-    file: `${folder}/answers.ts`,
+    file: "targets/_app/answers.ts",
     replace: "if (!isSuccess(status)) throw new Error(`the app answered ${status}`);\n  // A body",
     by: "// A body",
     tests: delivery,
   },
   {
     name: "sidecar and app: an entry of a bulk counts as handled that the app says nothing of",
-    file: `${folder}/answers.ts`,
+    file: "targets/_app/answers.ts",
     replace: '("RETRY" satisfies Status)',
     by: '("SUCCESS" satisfies Status)',
     tests: delivery,
   },
   {
     name: "sidecar and app: messages are handled before the app has answered",
-    file: `${folder}/deliver.ts`,
+    file: "targets/_app/deliver.ts",
     replace: "const answer = await client.call(request, call.signal as AbortSignal);",
     by: "void client.call(request, call.signal as AbortSignal).catch(() => undefined);\n    const answer = { status: 200, body: Buffer.of() };",
     tests: delivery,
@@ -57,7 +57,7 @@ export const ofApps: readonly Mutant[] = [
   },
   {
     name: "sidecar and app: a broker's metadata names the host",
-    file: `${folder}/headers.ts`,
+    file: "targets/_app/headers.ts",
     replace: '  "host",\n',
     by: "",
     tests: delivery,

@@ -13,8 +13,10 @@ function fault({ file, replace, tests }: Pick<Mutant, "file" | "replace" | "test
   return places === 1 ? undefined : `its text stands ${places} times in ${file}`;
 }
 
-test.each(mutants.map((mutant) => [mutant.name, mutant] as const))("%s", (_name, mutant) => {
-  expect(fault(mutant)).toBeUndefined();
+test("every mutant changes one place of a file that there is", () => {
+  const faults = mutants.map((mutant) => [mutant.name, fault(mutant)]);
+  expect(faults.filter(([, found]) => found)).toEqual([]);
+  expect(faults.length).toBeGreaterThan(200);
 });
 
 test("a mutant of what is not there is told", () => {

@@ -74,7 +74,11 @@ function eventBridge(settings: EventBridgeSettings, host: Host, component: strin
   const publisher = createPublisher(events, settings, component);
   return {
     ...publisher,
-    accept: (event, topics) => accept(event, topics, settings.queueName, component, sqs),
+    // No Worker is ever brought one.
+    accept:
+      host.target === "workers"
+        ? undefined
+        : (event, topics) => accept(event, topics, settings.queueName, component, sqs),
     init: async () => void events.scope(),
     native: (call) => (operation: string, input: object) =>
       events.run(operation, input, call, LIMIT_MS),

@@ -1,6 +1,7 @@
 import type { Settings } from "../../src/contracts/component.ts";
 import type { Call, Host } from "../../src/contracts/host.ts";
 import {
+  type Batch,
   type PubSub,
   pubSub,
   type SubscribeRequest,
@@ -130,12 +131,8 @@ function snsSqs(settings: SnsSqsSettings, host: Host, component: string): PubSub
     publish: (topic, message, call) => publish(broker, settings, topic, message, call),
     publishBulk: (topic, messages, call) => publishBulk(broker, settings, topic, messages, call),
     ...(pulls && { subscribe: puller.subscribe }),
-    accept(event, topics) {
-      const named = namedTopics(topics, settings.fifo, component);
-      return sqsBatch(event, broker.queue, component, broker.sqs, (message) =>
-        toIncoming(message, named, settings.fifo),
-      );
-    },
+    // No Worker is ever brought one.
+    accept: host.target === "workers" ? undefined : accept,
     async init(call) {
       await broker.account(call);
       await asking(component, "SQS", `queue ${broker.queue}`, () =>
@@ -148,6 +145,13 @@ function snsSqs(settings: SnsSqsSettings, host: Host, component: string): PubSub
     }),
     close: puller.close,
   };
+
+  function accept(event: unknown, topics: readonly string[]): Batch | undefined {
+    const named = namedTopics(topics, settings.fifo, component);
+    return sqsBatch(event, broker.queue, component, broker.sqs, (message) =>
+      toIncoming(message, named, settings.fifo),
+    );
+  }
 }
 
 /** The subscriptions of a process, which share one queue. */

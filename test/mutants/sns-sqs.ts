@@ -8,6 +8,13 @@ const event = "bindings/aws/_sqs-event.ts";
 
 export const snsSqs: readonly Mutant[] = [
   {
+    name: "SNS/SQS: a Worker waits for messages that nobody brings",
+    file: "bindings/aws/sns-sqs.ts",
+    replace: 'host.target === "workers" ? undefined : accept',
+    by: "accept",
+    tests: ["test/workers/queues-calls.test.ts"],
+  },
+  {
     name: "SNS/SQS: a message is deleted before it is handled",
     file: line,
     replace: "    await before;\n",

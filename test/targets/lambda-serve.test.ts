@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import * as memory from "../../bindings/memory.ts";
+import * as redis from "../../bindings/node/redis.ts";
 import {
   ApiError,
   type Blocks,
@@ -9,6 +10,7 @@ import {
   type PillionEnv,
   type PillionEvent,
   pillion,
+  subscribe,
 } from "../../src/index.ts";
 import { type HttpResult, open, serve } from "../../targets/lambda/index.ts";
 
@@ -49,6 +51,17 @@ describe("events that are not HTTP are refused by name", () => {
       `serve(app) answers HTTP events and was given ${name}: export a handler for it with withPillion(handler, { id, components })`,
     );
   });
+});
+
+test("a subscription to a broker that has to be pulled from is refused, and publishing is not", () => {
+  const components = { bus: redis.pubsub({ redisHost: "127.0.0.1:1" }) };
+  const http = () => new Response();
+  const app = (...subscriptions: ReturnType<typeof subscribe>[]) =>
+    defineApp({ id: "app", fetch: http, subscriptions });
+  expect(() => serve(app(subscribe("bus", "orders", () => undefined)), { components })).toThrow(
+    "cannot subscribe to topic orders of bus: nothing brings the messages of pubsub.redis to lambda, and nothing runs between invocations to fetch them. Use pubsub.cloudflare.queues on Workers, pubsub.aws.snssqs on Lambda",
+  );
+  expect(() => serve(app(), { components })).not.toThrow();
 });
 
 describe("an app that fails", () => {

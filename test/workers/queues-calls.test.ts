@@ -1,6 +1,10 @@
 import { describe, expect, test } from "vitest";
+import * as eventbridge from "../../bindings/aws/eventbridge.ts";
+import * as snsSqs from "../../bindings/aws/sns-sqs.ts";
 import * as queues from "../../bindings/cloudflare/queues.ts";
 import * as memory from "../../bindings/memory.ts";
+import * as redis from "../../bindings/node/redis.ts";
+import type { Component } from "../../src/contracts/component.ts";
 import type { OutgoingMessage, PubSub } from "../../src/contracts/pubsub.ts";
 import { type ApiError, ComponentError } from "../../src/errors.ts";
 import type { PillionEvent } from "../../src/events.ts";
@@ -307,16 +311,28 @@ describe("a Worker does not load", () => {
   test("with a component that is not there, or to which nothing is pushed", () => {
     expect(subscribing({}, {}, "other")).toThrow(/pubsub other is not found/);
     const silent = { ...queues.pubsub({}), open: () => ({}) as PubSub };
-    const runtime = createRuntime({
-      id: "shop",
-      components: { pubsub: silent },
-      host: webHost("workers"),
-    });
-    const subscription = subscribe("pubsub", "t", () => undefined);
-    expect(() => subscription.push(runtime, [subscription])).toThrow(
-      /no platform brings messages of pubsub.cloudflare.queues/,
-    );
+    expect(pushing(silent)).toThrow(notBrought("pubsub.cloudflare.queues"));
   });
+
+  test("with a component whose broker brings nothing to a Worker", () => {
+    const region = "eu-central-1";
+    expect(pushing(snsSqs.pubsub({ region }))).toThrow(notBrought("pubsub.aws.snssqs"));
+    expect(pushing(eventbridge.pubsub({ region }))).toThrow(notBrought("pubsub.aws.eventbridge"));
+    expect(() => pushing(redis.pubsub({ redisHost: "127.0.0.1:1" }))).toThrow(
+      "component pubsub: pubsub.redis does not run on workers, only on node, lambda",
+    );
+    expect(pushing(queues.pubsub({}))).not.toThrow();
+  });
+
+  function pushing(pubsub: Component<"pubsub">) {
+    const runtime = createRuntime({ id: "shop", components: { pubsub }, host: webHost("workers") });
+    const subscription = subscribe("pubsub", "t", () => undefined);
+    return () => subscription.push(runtime, [subscription]);
+  }
+
+  function notBrought(type: string): string {
+    return `cannot subscribe to topic t of pubsub: nothing brings the messages of ${type} to workers, and nothing runs between invocations to fetch them. Use pubsub.cloudflare.queues on Workers, pubsub.aws.snssqs on Lambda`;
+  }
 
   test("with a subscription that the scopes forbid, or made twice", () => {
     expect(subscribing({}, { subscriptionScopes: "shop=a" })).toThrow(

@@ -44,7 +44,9 @@ function check(runtime: Runtime, subscription: TopicSubscription): void {
   inboxOf(subscription);
   const what = `cannot subscribe to topic ${topic} of ${pubsub}`;
   if (!instance.accept) {
-    throw configurationError(`${what}: no platform brings messages of ${component.type}`);
+    throw configurationError(
+      `${what}: nothing brings the messages of ${component.type} to ${runtime.options.host.target}, and nothing runs between invocations to fetch them. Use pubsub.cloudflare.queues on Workers, pubsub.aws.snssqs on Lambda`,
+    );
   }
   const { maxRetries: least = 0 } = options;
   const { maxRetries: most = least } = instance;

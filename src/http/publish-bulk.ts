@@ -1,5 +1,6 @@
 import { fromBase64 } from "../blocks/base64.ts";
 import type { BulkEntry } from "../blocks/pubsub/api.ts";
+import { notPublished } from "../blocks/pubsub/errors.ts";
 import { carriageOf, mediaType } from "../blocks/pubsub/media.ts";
 import { publishBulk } from "../blocks/pubsub/publish.ts";
 import { ApiError, type KeyFailure, messageOf } from "../errors.ts";
@@ -7,14 +8,7 @@ import { empty, json, Refusal } from "./answers.ts";
 import { isObject, jsonOf } from "./body.ts";
 import type { ApiResponse, Exchange } from "./contract.ts";
 import { Fields } from "./fields.ts";
-import {
-  detailed,
-  type Metadata,
-  notPublished,
-  type Target,
-  targetOf,
-  unreadable,
-} from "./pubsub.ts";
+import { detailed, type Metadata, type Target, targetOf, unreadable } from "./pubsub.ts";
 
 /** Several messages, not atomic: 204 once the broker has all, else those that it does not have with the reason of each. */
 export async function publishMessages(exchange: Exchange): Promise<ApiResponse> {
@@ -106,16 +100,17 @@ function dataOf(event: unknown, contentType: string): string | Uint8Array | unde
 /** Headers beyond this are left out: clients drop an answer with more. */
 const MAX_HEADER = 2048;
 
-function partly(target: Target, failures: readonly KeyFailure[]): ApiResponse {
+function partly({ opened, topic }: Target, failures: readonly KeyFailure[]): ApiResponse {
   const failedEntries = failures.map(({ key, error }) => ({
     entryId: key,
     error: messageOf(error.cause ?? error),
   }));
   const response = json({ failedEntries, errorCode: "ERR_PUBSUB_PUBLISH_MESSAGE" }, 500);
   const body = (response.body as string).trimEnd();
+  const why = notPublished(opened.name, topic, failedEntries[0]?.error ?? "");
   const headers = {
     "metadata.responsedata": body,
-    "metadata.error": `api error: code = Internal desc = ${notPublished(target, failedEntries[0]?.error ?? "")}`,
+    "metadata.error": `api error: code = Internal desc = ${why}`,
   };
   for (const [name, text] of Object.entries(headers)) {
     const value = headerOf(text);

@@ -1,3 +1,4 @@
+import { notPublished } from "../blocks/pubsub/errors.ts";
 import type { OpenedPubSub } from "../blocks/pubsub/handle.ts";
 import { publish } from "../blocks/pubsub/publish.ts";
 import { ApiError, messageOf } from "../errors.ts";
@@ -71,15 +72,10 @@ export function detailed(target: Target, error: unknown): unknown {
   }
 }
 
-function unpublished(target: Target, why: string): Refusal {
-  const { opened, topic } = target;
+function unpublished({ opened, topic }: Target, why: string): Refusal {
   const about = { topic, error: why };
-  const text = notPublished(target, why);
+  const text = notPublished(opened.name, topic, why);
   return named(opened.name, 500, "ERR_PUBSUB_PUBLISH_MESSAGE", text, "PUBLISH_MESSAGE", about);
-}
-
-export function notPublished({ opened, topic }: Target, why: string): string {
-  return `error when publishing to topic ${topic} in pubsub ${opened.name}: ${why}`;
 }
 
 /** Refuses a bulk whose entries cannot be read; `reason` is Dapr's for where it noticed. */

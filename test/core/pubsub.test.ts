@@ -161,7 +161,13 @@ describe("publishing", () => {
     await expect(publisher.publishBulk("t", entries)).rejects.toMatchObject({
       code: "ERR_PUBSUB_PUBLISH_MESSAGE",
       failures: [
-        { key: "b", error: { kind: "unavailable" } },
+        {
+          key: "b",
+          error: {
+            kind: "unavailable",
+            message: "error when publishing to topic t in pubsub pubsub: full",
+          },
+        },
         { key: "2", error: { kind: "invalid" } },
       ],
     });

@@ -22,13 +22,17 @@ export function pubsubError(
   return new ApiError(code, message, { status: codes[code], ...options });
 }
 
+/** Dapr's sentence for a message that was not published. */
+export function notPublished(pubsub: string, topic: string, why: string): string {
+  return `error when publishing to topic ${topic} in pubsub ${pubsub}: ${why}`;
+}
+
 /** Says in Dapr's words that a message was not published. */
 export function toPubSubError(pubsub: string, topic: string, cause: unknown): ApiError {
   if (ApiError.is(cause)) return cause;
   const kind = ComponentError.is(cause) ? cause.kind : undefined;
-  return pubsubError(
-    "ERR_PUBSUB_PUBLISH_MESSAGE",
-    `error when publish to topic ${topic} in pubsub ${pubsub}: ${messageOf(cause)}`,
-    { cause, kind },
-  );
+  return pubsubError("ERR_PUBSUB_PUBLISH_MESSAGE", notPublished(pubsub, topic, messageOf(cause)), {
+    cause,
+    kind,
+  });
 }

@@ -65,6 +65,13 @@ export const sidecar: readonly Mutant[] = [
     tests: ["test/sidecar/malformed.test.ts"],
   },
   {
+    name: "sidecar: a message that was given up counts as handled",
+    file: `${folder}/messages.ts`,
+    replace: "outcomes[outcome])",
+    by: "outcomes[outcome && 'handled'])",
+    tests: endpoints,
+  },
+  {
     name: "sidecar: a boolean flag takes the next word for its value",
     file: `${folder}/parse.ts`,
     replace: `(kind === "boolean" ? "true" : words[++at])`,

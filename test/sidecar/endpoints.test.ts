@@ -4,9 +4,16 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { newFolder } from "../harness/folder.ts";
 import { freePort } from "../harness/machine.ts";
-import { killSidecars, type RunningSidecar, startSidecar } from "../harness/sidecar.ts";
+import {
+  componentYaml,
+  killSidecars,
+  type RunningSidecar,
+  startSidecar,
+} from "../harness/sidecar.ts";
+import { closeApps, publish, startApp, startFor } from "./_app.ts";
 
 afterAll(killSidecars);
+afterAll(closeApps);
 
 const statusOf = async (url: string, init?: RequestInit) => (await fetch(url, init)).status;
 const state = ({ url }: RunningSidecar) => `${url}/v1.0/state/statestore`;
@@ -57,6 +64,72 @@ describe("metrics", () => {
     expectWellFormed(text);
     expect(() => expectWellFormed("made_up 1")).toThrow();
     expect(await statusOf(sidecar.metrics.replace("metrics", "other"))).toBe(404);
+    await sidecar.stop();
+  });
+
+  test("count messages, both ways, by topic and outcome", async () => {
+    const on = (topic: string, more = {}) => ({ pubsubname: "bus", topic, route: topic, ...more });
+    const match = "event.data.n > 3";
+    const app = await startApp([
+      on("good"),
+      on("bad", { deadLetterTopic: "dead" }),
+      on("dropped"),
+      on("again"),
+      { pubsubname: "bus", topic: "routed", routes: { rules: [{ match, path: "/large" }] } },
+    ]);
+    let tries = 0;
+    app.handle = ({ path }) => {
+      if (path === "/bad") return { status: 500 };
+      if (path === "/dropped") return { status: 404 };
+      return { status: path === "/again" && ++tries < 2 ? 500 : 200 };
+    };
+    const allowedTopics = "good,bad,dropped,again,routed,dead";
+    const bus = componentYaml("bus", "pubsub.in-memory", { allowedTopics });
+    const resources = { "bus.yaml": bus };
+    const sidecar = await startFor(app, { env: { NAMESPACE: "prod" }, resources });
+    for (const topic of ["good", "good", "bad", "dropped", "again", "routed"]) {
+      expect(await publish(sidecar, `bus/${topic}`, { n: 1 })).toBe(204);
+    }
+    expect(await publish(sidecar, "bus/forbidden", { n: 1 })).toBe(403);
+    const bulk = [1, 2].map((n) => ({
+      entryId: `${n}`,
+      event: n,
+      contentType: "application/json",
+    }));
+    const url = `${sidecar.url}/v1.0/publish/bulk/bus/dead`;
+    expect(await statusOf(url, { method: "POST", body: JSON.stringify(bulk) })).toBe(204);
+
+    const counts = async (way: string) => {
+      const text = await (await fetch(sidecar.metrics)).text();
+      expectWellFormed(text);
+      const start = `dapr_component_pubsub_${way}_count{app_id="app",namespace="prod",component="bus",`;
+      const lines = text.split("\n").filter((line) => line.startsWith(start));
+      return lines.map((line) => line.slice(start.length).replaceAll('"', "")).sort();
+    };
+    const drop = (topic: string, status: string) =>
+      `topic=${topic},process_status=drop,status=${status}} 1`;
+    await expect
+      .poll(() => counts("ingress"), { timeout: 5000 })
+      .toEqual([
+        "topic=again,process_status=retry,status=retry} 1",
+        "topic=again,process_status=success,status=success} 1",
+        drop("bad", "drop"),
+        drop("dropped", "drop"),
+        "topic=good,process_status=success,status=success} 2",
+        drop("routed", "success"),
+      ]);
+    const sent = (topic: string, times = 1) => `topic=${topic},success=true} ${times}`;
+    expect(await counts("egress")).toEqual([
+      sent("again"),
+      sent("bad"),
+      sent("dropped"),
+      "topic=forbidden,success=false} 1",
+      sent("good", 2),
+      sent("routed"),
+    ]);
+    expect(await counts("egress_bulk")).toEqual([sent("dead")]);
+    const timed = ["ingress", "egress", "egress_bulk"].map((way) => counts(`${way}_latencies`));
+    expect((await Promise.all(timed)).map((lines) => lines.length)).toEqual([6, 6, 1]);
     await sidecar.stop();
   });
 

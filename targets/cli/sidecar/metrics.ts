@@ -1,6 +1,18 @@
 import { readFileSync } from "node:fs";
 import type { PillionEvent, StateCallName } from "../../../src/events.ts";
 import type { Served } from "./listener.ts";
+import { createMessages } from "./messages.ts";
+import {
+  counter,
+  countsOf,
+  head,
+  histogram,
+  label,
+  madeIn,
+  newSeries,
+  observe,
+  type Series,
+} from "./series.ts";
 
 /** Counts what a sidecar does, by the names that daprd gives it, for Prometheus. */
 export interface Metrics {
@@ -14,19 +26,6 @@ export interface Metrics {
   text(): string;
 }
 
-/** Upper bounds in milliseconds, as daprd has them. */
-const bounds = [
-  1, 2, 3, 4, 5, 6, 8, 10, 13, 16, 20, 25, 30, 40, 50, 65, 80, 100, 130, 160, 200, 250, 300, 400,
-  500, 650, 800, 1000, 2000, 5000, 10000, 20000, 50000, 100000,
-];
-
-interface Series {
-  count: number;
-  sum: number;
-  /** By bound; what is beyond the last is only in the count. */
-  readonly buckets: Float64Array;
-}
-
 export function createMetrics(id: string, namespace: string): Metrics {
   const requests = new Map<string, Map<number, Series>>();
   const calls = new Map<string, Map<string, Series>>();
@@ -34,27 +33,23 @@ export function createMetrics(id: string, namespace: string): Metrics {
   const initialized = new Map<string, number>();
   const failed = new Map<string, number>();
   const app = label("app_id", id);
+  const common = `${app},${label("namespace", namespace)}`;
+  const messages = createMessages(common);
   const count = (counts: Map<string, number>, labels: string) =>
     void counts.set(labels, (counts.get(labels) ?? 0) + 1);
 
   return {
     served({ request, status, durationMs }) {
       const method = methods.has(request.method) ? request.method : "OTHER";
-      let byStatus = requests.get(method);
-      if (!byStatus) requests.set(method, (byStatus = new Map()));
-      let series = byStatus.get(status);
-      if (!series) byStatus.set(status, (series = newSeries()));
-      observe(series, durationMs);
+      const byStatus = madeIn(requests, method, () => new Map<number, Series>());
+      observe(madeIn(byStatus, status, newSeries), durationMs);
     },
     heard(event) {
-      if (event.type !== "state.call") return;
+      if (event.type !== "state.call") return messages.heard(event);
       const { component, operation, durationMs, error } = event;
-      let ofComponent = calls.get(component);
-      if (!ofComponent) calls.set(component, (ofComponent = new Map()));
+      const ofComponent = madeIn(calls, component, () => new Map<string, Series>());
       const outcome = error ? failures[operation] : daprNames[operation];
-      let series = ofComponent.get(outcome);
-      if (!series) ofComponent.set(outcome, (series = newSeries()));
-      observe(series, durationMs);
+      observe(madeIn(ofComponent, outcome, newSeries), durationMs);
     },
     componentLoaded: () => count(loaded, app),
     componentInitialized: (type) => count(initialized, `${app},${label("component", type)}`),
@@ -66,7 +61,8 @@ export function createMetrics(id: string, namespace: string): Metrics {
     text: () =>
       [
         ...requestLines(app, requests),
-        ...callLines(`${app},${label("namespace", namespace)}`, calls),
+        ...callLines(common, calls),
+        ...messages.lines(),
         ...counter("dapr_runtime_component_loaded", "Components that are declared", loaded),
         ...counter("dapr_runtime_component_init_total", "Components connected", initialized),
         ...counter("dapr_runtime_component_init_fail_total", "Components that failed", failed),
@@ -93,20 +89,6 @@ const daprNames = {
 const failures = Object.fromEntries(
   Object.entries(daprNames).map(([operation, name]) => [operation, `${name} failed`]),
 ) as Readonly<Record<StateCallName, string>>;
-
-function newSeries(): Series {
-  return { count: 0, sum: 0, buckets: new Float64Array(bounds.length) };
-}
-
-function observe(series: Series, ms: number): void {
-  series.count++;
-  series.sum += ms;
-  for (let at = 0; at < bounds.length; at++) {
-    if (ms > (bounds[at] as number)) continue;
-    (series.buckets[at] as number)++;
-    return;
-  }
-}
 
 function requestLines(app: string, requests: ReadonlyMap<string, ReadonlyMap<number, Series>>) {
   const flat = new Map<string, Series>();
@@ -136,34 +118,6 @@ function callLines(common: string, calls: ReadonlyMap<string, ReadonlyMap<string
   ];
 }
 
-function countsOf(all: ReadonlyMap<string, Series>): Map<string, number> {
-  return new Map([...all].map(([labels, { count }]) => [labels, count]));
-}
-
-function counter(name: string, help: string, counts: ReadonlyMap<string, number>): string[] {
-  if (counts.size === 0) return [];
-  const lines = [...counts].map(([labels, value]) => `${name}{${labels}} ${value}`);
-  return [...head(name, help, "counter"), ...lines];
-}
-
-function histogram(name: string, help: string, all: ReadonlyMap<string, Series>): string[] {
-  if (all.size === 0) return [];
-  const lines = [...all].flatMap(([labels, { count, sum, buckets }]) => {
-    let below = 0;
-    const lines = bounds.map((bound, at) => {
-      below += buckets[at] as number;
-      return `${name}_bucket{${labels},le="${bound}"} ${below}`;
-    });
-    return [
-      ...lines,
-      `${name}_bucket{${labels},le="+Inf"} ${count}`,
-      `${name}_sum{${labels}} ${sum}`,
-      `${name}_count{${labels}} ${count}`,
-    ];
-  });
-  return [...head(name, help, "histogram"), ...lines];
-}
-
 /** By the names that Prometheus' own clients have for any process. */
 function processLines(): string[] {
   const { user, system } = process.cpuUsage();
@@ -189,13 +143,4 @@ function virtualMemory(): number {
   } catch {
     return 0;
   }
-}
-
-function head(name: string, help: string, type: string): string[] {
-  return [`# HELP ${name} ${help}.`, `# TYPE ${name} ${type}`];
-}
-
-function label(name: string, value: string): string {
-  const escaped = value.replace(/[\\"\n]/g, (found) => (found === "\n" ? "\\n" : `\\${found}`));
-  return `${name}="${escaped}"`;
 }

@@ -107,7 +107,10 @@ function tell(known: readonly Known[], log: Log): void {
   }
 }
 
-/** Nothing of it is needed yet: it speaks of actors. An app may wait for the call all the same. */
+/**
+ * Nothing of it is used: all that daprd takes from it (entities, actorIdleTimeout, drainOngoingCallTimeout, reentrancy, …)
+ * is for actors, which are not built. An app may wait for the call all the same, and its mistakes are told.
+ */
 async function readConfig(
   options: ChannelOptions,
   client: AppClient,

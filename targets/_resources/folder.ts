@@ -17,6 +17,19 @@ export async function readFolder(
   return (await Promise.all(documents)).flat();
 }
 
+export type ReadFolder = typeof readFolder;
+
+/** Reads and parses each folder once, for all who look in it for resources of their own kind. */
+export function readingOnce(): ReadFolder {
+  const known = new Map<string, Promise<readonly Document[]>>();
+  return (path, options) => {
+    const place = JSON.stringify([path, options?.optional]);
+    const read = known.get(place) ?? readFolder(path, options);
+    known.set(place, read);
+    return read;
+  };
+}
+
 async function filesIn(path: string, optional: boolean): Promise<string[]> {
   try {
     const entries = await readdir(path, { withFileTypes: true });

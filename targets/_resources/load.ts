@@ -6,6 +6,7 @@ import type { Components } from "../../src/runtime.ts";
 import { toMilliseconds } from "../../src/settings.ts";
 import { type Making, toComponent } from "./component.ts";
 import { type EncryptionEntries, keysOf } from "./encryption.ts";
+import type { ReadFolder } from "./folder.ts";
 import type { Manifest, Warn } from "./manifest.ts";
 import { eventSettingsOf, isOfOutbox } from "./outbox.ts";
 import { type SecretSources, secretSources } from "./secret-stores.ts";
@@ -18,6 +19,8 @@ export interface LoadOptions extends Making {
   readonly id: string;
   /** Told what is left out, with file and line. */
   readonly onWarning?: Warn | undefined;
+  /** Default: reads from the disk. */
+  readonly read?: ReadFolder | undefined;
 }
 
 /**

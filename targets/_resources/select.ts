@@ -1,11 +1,13 @@
 import { join } from "node:path";
 import type { Host } from "../../src/contracts/host.ts";
-import { readFolder } from "./folder.ts";
+import { type ReadFolder, readFolder } from "./folder.ts";
 import { type Head, type Manifest, toHead, toManifest, type Warn } from "./manifest.ts";
 
 export interface Selection {
   readonly id: string;
   readonly host: Host;
+  /** Default: reads from the disk. */
+  readonly read?: ReadFolder | undefined;
 }
 
 /**
@@ -14,14 +16,14 @@ export interface Selection {
  */
 export async function selected(
   paths: readonly string[],
-  { id, host }: Selection,
+  { id, host, read = readFolder }: Selection,
   warn: Warn,
 ): Promise<Manifest[]> {
   const overlays = paths.map((path) => join(path, host.target));
   const chosen = new Map<string, Head>();
   for (const layer of [paths, overlays]) {
     const optional = layer === overlays;
-    const documents = await Promise.all(layer.map((path) => readFolder(path, { optional })));
+    const documents = await Promise.all(layer.map((path) => read(path, { optional })));
     const heads = documents.flat().flatMap((document) => toHead(document, warn) ?? []);
     const seen = heads.filter((head) => isSeen(head, id, host.env.NAMESPACE));
     for (const head of unique(seen)) chosen.set(head.name, head);

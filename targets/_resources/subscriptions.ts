@@ -11,7 +11,7 @@ import {
   ruleOf,
 } from "../_app/routes.ts";
 import type { Document, Path } from "./document.ts";
-import { readFolder } from "./folder.ts";
+import { type ReadFolder, readFolder } from "./folder.ts";
 import type { Warn } from "./manifest.ts";
 import { flag, isRecord, list, needed, text } from "./read.ts";
 
@@ -22,6 +22,8 @@ export interface SubscriptionOptions {
   readonly compile: Compile;
   /** Told what is left out, with file and line. */
   readonly warn: Warn;
+  /** Default: reads from the disk. */
+  readonly read?: ReadFolder | undefined;
 }
 
 /**
@@ -32,11 +34,12 @@ export async function loadSubscriptions(
   paths: readonly string[],
   options: SubscriptionOptions,
 ): Promise<DeclaredSubscription[]> {
+  const { read = readFolder } = options;
   const layers = [paths, paths.map((path) => join(path, options.host.target))];
   const named = new Map<string, Document>();
   for (const layer of layers) {
     const optional = layer !== paths;
-    const documents = await Promise.all(layer.map((path) => readFolder(path, { optional })));
+    const documents = await Promise.all(layer.map((path) => read(path, { optional })));
     const seen = documents.flat().filter((document) => isSeen(document, options));
     const names = new Set<string>();
     for (const document of seen) {
@@ -45,8 +48,8 @@ export async function loadSubscriptions(
       named.set(name, document);
     }
   }
-  const read = await Promise.all([...named.values()].map((one) => subscriptionOf(one, options)));
-  return firstOfTopic([...named.values()], read, options.warn);
+  const found = await Promise.all([...named.values()].map((one) => subscriptionOf(one, options)));
+  return firstOfTopic([...named.values()], found, options.warn);
 }
 
 function isSeen(document: Document, { id, host }: SubscriptionOptions): boolean {

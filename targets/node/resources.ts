@@ -2,6 +2,7 @@ import { registry } from "../../bindings/node/registry.ts";
 import type { Components } from "../../src/runtime.ts";
 import { compile } from "../_app/rules.ts";
 import { processHost } from "../_process/host.ts";
+import { readingOnce } from "../_resources/folder.ts";
 import { loadComponents } from "../_resources/load.ts";
 import { loadSubscriptions } from "../_resources/subscriptions.ts";
 import { withSubscriptions } from "./declared.ts";
@@ -29,10 +30,11 @@ export async function resources(
   { id, env = process.env, onWarning = warnProcess }: ResourceOptions,
 ): Promise<Components> {
   const host = processHost("node", { env });
+  const read = readingOnce();
   const folders = typeof paths === "string" ? [paths] : paths;
   const [components, subscriptions] = await Promise.all([
-    loadComponents(folders, { id, host, registry, onWarning }),
-    loadSubscriptions(folders, { id, host, compile, warn: onWarning }),
+    loadComponents(folders, { id, host, registry, onWarning, read }),
+    loadSubscriptions(folders, { id, host, compile, warn: onWarning, read }),
   ]);
   return withSubscriptions(components, subscriptions);
 }

@@ -1,6 +1,9 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { cel } from "../../src/cel.ts";
 import { processHost } from "../../targets/_process/host.ts";
+import { type ReadFolder, readingOnce } from "../../targets/_resources/folder.ts";
 import { loadSubscriptions } from "../../targets/_resources/subscriptions.ts";
 import { folderOf } from "./_folder.ts";
 
@@ -111,6 +114,20 @@ describe("a Subscription is read", () => {
       "b.yaml:7: another Subscription has topic orders of bus already: left out",
     ]);
   });
+});
+
+test("a folder is read once for all that look into it, and again by the next reader", async () => {
+  const folder = folderOf({ "a.yaml": v1("first") });
+  const read = readingOnce();
+  const names = async (reader: ReadFolder) =>
+    (await reader(folder)).map((document) => document.content(["metadata", "name"]));
+  expect(await names(read)).toEqual(["first"]);
+  writeFileSync(join(folder, "a.yaml"), v1("second"));
+  expect(await names(read)).toEqual(["first"]);
+  expect(await names(readingOnce())).toEqual(["second"]);
+  const elsewhere = join(folder, "node");
+  expect(await read(elsewhere, { optional: true })).toEqual([]);
+  await expect(read(elsewhere)).rejects.toThrow("it does not exist");
 });
 
 describe("a Subscription is refused", () => {

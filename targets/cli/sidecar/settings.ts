@@ -22,11 +22,14 @@ export async function readSettings(options: Options, host: Host, log: Log): Prom
   if (resources.length === 0 && config.length === 0) {
     return { configuration: emptyConfiguration, components: {}, subscriptions: [] };
   }
-  const { loadComponents, loadSubscriptions, readConfiguration } = await import("./resources.ts");
+  const { loadComponents, loadSubscriptions, readConfiguration, readingOnce } = await import(
+    "./resources.ts"
+  );
+  const read = readingOnce();
   const [configuration, components, subscriptions] = await Promise.all([
     readConfiguration(config, { env: variables(options), warn }),
-    loadComponents(resources, { id, host, registry, onWarning: warn }),
-    app ? loadSubscriptions(resources, { id, host, compile, warn }) : [],
+    loadComponents(resources, { id, host, registry, onWarning: warn, read }),
+    app ? loadSubscriptions(resources, { id, host, compile, warn, read }) : [],
   ]);
   const left = withoutRefused(components, configuration, warn);
   return { configuration, components: left, subscriptions };

@@ -7,6 +7,7 @@ import type {
 } from "../../src/contracts/pubsub.ts";
 import { farewell } from "./_deadline.ts";
 import type { FoundConsumer } from "./_nats-consumer.ts";
+import { createLeases } from "./_nats-leases.ts";
 import type { NatsLink, Session } from "./_nats-link.ts";
 
 export interface PullOptions extends Pick<SubscribeRequest, "deliver"> {
@@ -16,6 +17,8 @@ export interface PullOptions extends Pick<SubscribeRequest, "deliver"> {
   readonly prefix: string;
   readonly concurrency: number;
   readonly lease: number;
+  /** Milliseconds that a dead letter may take, which is published before a delivery ends. */
+  readonly afterwards: number;
   readonly heartbeat: number;
   wait(attempt: number): number;
   ensure(session: Session): Promise<FoundConsumer>;
@@ -42,11 +45,13 @@ const WORKING = "+WPI";
 
 /** Asks a consumer for as many messages as there are free handlers. Resolves once the consumer is there. */
 export async function pull(options: PullOptions): Promise<Subscription> {
-  const { server, clock, concurrency, lease, heartbeat, deliver } = options;
+  const { server, clock, concurrency, lease, afterwards, heartbeat, deliver } = options;
   const stopping = new AbortController();
   const waiting: Waiting[] = [];
   const running = new Set<Promise<void>>();
   const answers = createAnswers();
+  const renew = (message: Msg) => answers.add(message, WORKING);
+  const leases = createLeases({ clock, lease, longest: lease + afterwards, renew });
   let source: Source | undefined;
   let mending = false;
   /** Milliseconds that a delivery takes, the last ones counting most. */
@@ -87,11 +92,9 @@ export async function pull(options: PullOptions): Promise<Subscription> {
     while (running.size < concurrency) {
       const first = waiting.shift();
       if (!first) break;
-      const age = clock.now() - first.since;
       // The server has given it to another by now.
-      if (age >= lease) continue;
-      if (age > lease / 10) answers.add(first.message, WORKING);
-      const work = handle(first.message).finally(() => {
+      if (clock.now() - first.since >= lease) continue;
+      const work = handle(first).finally(() => {
         running.delete(work);
         next();
       });
@@ -107,10 +110,12 @@ export async function pull(options: PullOptions): Promise<Subscription> {
     if (room >= Math.max(source.asked, 1)) source.ask(room);
   }
 
-  async function handle(message: Msg): Promise<void> {
+  async function handle({ message, since }: Waiting): Promise<void> {
     const started = performance.now();
     const incoming = toIncoming(message);
+    leases.add(message, since);
     const outcome = await deliver(incoming);
+    leases.remove(message);
     const time = performance.now() - started;
     took = took === Infinity ? time : took + (time - took) / 8;
     if (outcome.is === "done") answers.add(message, ACK);

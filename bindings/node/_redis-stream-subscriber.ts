@@ -1,6 +1,7 @@
 import type { Call, Host } from "../../src/contracts/host.ts";
 import type { SubscribeRequest, Subscription } from "../../src/contracts/pubsub.ts";
 import { ComponentError } from "../../src/errors.ts";
+import { graceOf } from "../_lease.ts";
 import { config } from "./_config.ts";
 import { nobody } from "./_deadline.ts";
 import { isReply } from "./_redis-failures.ts";
@@ -19,8 +20,6 @@ export interface Subscriber {
 
 /** A read that cannot be interrupted ends by itself after so long. */
 const SHORT_BLOCK_MS = 500;
-/** Others wait a little longer than a handler may take, so that the process that gives up can still say what is to be. */
-const GRACE_MS = 1000;
 
 export function createSubscriber(
   settings: StreamSettings,
@@ -35,7 +34,8 @@ export function createSubscriber(
     // Of this process alone, where Dapr has the group's name for all: the server then knows whose a message is, and a
     // process that looks for its own does not get a living one's.
     consumer: `${consumerID}-${host.random.uuid()}`,
-    lease: processingTimeout + Math.min(GRACE_MS, processingTimeout / 10),
+    // Others wait a little longer than a handler may take, so that the process that gives up can still say what is to be.
+    lease: processingTimeout + graceOf(processingTimeout),
   };
   /** By topic, from the first step of subscribing until it has stopped. */
   const live = new Map<string, Live>();

@@ -3,6 +3,7 @@ import type { Settings } from "../../src/contracts/component.ts";
 import type { Host } from "../../src/contracts/host.ts";
 import { type PubSub, pubSub } from "../../src/contracts/pubsub.ts";
 import { ComponentError } from "../../src/errors.ts";
+import { graceOf } from "../_lease.ts";
 import { createLive } from "../_live.ts";
 import { ensure, streamOf } from "./_nats-consumer.ts";
 import { checkSubject, isUnheard } from "./_nats-errors.ts";
@@ -63,7 +64,7 @@ const fields = {
   ackWait: {
     type: "duration",
     description:
-      "How long a handler may take; then the server gives the message to another. Also the wait before a failed one comes again, where nothing else says it. Default 30s, and 1s for failed ones.",
+      "How long the server waits for a process before it gives a message to another. A handler has a tenth less, at most a second. Also the wait before a failed one comes again, where nothing else says it. Default 30s, and 1s for failed ones.",
   },
   maxDeliver: {
     type: "number",
@@ -143,7 +144,7 @@ function jetStream(
   const live = createLive();
 
   return {
-    processingTimeout: plan.lease,
+    processingTimeout: plan.lease - graceOf(plan.lease),
 
     async init(call) {
       await server.connected(call);
@@ -167,6 +168,8 @@ function jetStream(
         ...plan,
         concurrency,
         deliver,
+        // Waiting for a connection, and then for an answer.
+        afterwards: 2 * ANSWER_MS,
         clock: host.clock,
         server,
         call,

@@ -100,7 +100,10 @@ export interface PubSub {
   /** The most messages in one `publishBulk`; core makes as many calls as it takes. */
   readonly maxBulkMessages?: number;
 
-  /** Milliseconds after which the broker delivers a message again that was not acknowledged. Core gives handlers no longer. */
+  /**
+   * Milliseconds that core gives a handler. The broker MUST wait longer before it delivers a message again: a dead letter
+   * is published, and the message acknowledged, after that.
+   */
   readonly processingTimeout?: number | undefined;
 
   /** The most deliveries after the first one, where the broker gives up a message by itself then. Core refuses subscriptions with more. */

@@ -41,6 +41,20 @@ export const nats: readonly Mutant[] = [
     tests: ["test/node/nats-trouble.test.ts"],
   },
   {
+    name: "NATS: a handler has as long as the server waits, and what follows it has no time",
+    file: "bindings/node/_nats-leases.ts",
+    replace: "      renew(message);\n",
+    by: "",
+    tests: trouble,
+  },
+  {
+    name: "NATS: a delivery that never ends keeps its message for ever",
+    file: "bindings/node/_nats-leases.ts",
+    replace: "if (now >= one.until) held.delete(message);",
+    by: "if (now < one.since) held.delete(message);",
+    tests: trouble,
+  },
+  {
     name: "NATS: a consumer that is gone stays gone",
     file: pull,
     replace: "if (mending || stopping.signal.aborted) return;",

@@ -1,6 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { pubsub } from "../../bindings/node/nats.ts";
+import { startSubscriptions } from "../../src/blocks/pubsub/start.ts";
 import type { PubSub } from "../../src/contracts/pubsub.ts";
+import { subscribe } from "../../src/index.ts";
+import { createRuntime } from "../../src/runtime.ts";
+import { processHost } from "../../targets/_process/host.ts";
 import { startConsumer } from "../harness/consumers.ts";
 import { absentNats, type NatsServer, startNats } from "../harness/nats.ts";
 import { makeCertificates } from "../harness/redis.ts";
@@ -78,10 +82,57 @@ describe.skipIf(absent)(`NATS${absent ? ` (skipped: ${absent})` : ""}`, () => {
     await broker().publish("t.stuck", message("x"), call);
     await vi.waitFor(() => expect(stuck.seen).toHaveLength(1));
     const { seen } = await consume(broker({ ackWait: "1s" }), "t.stuck");
-    await vi.waitFor(() => expect(seen).toHaveLength(1), 10_000);
+    // Its process lives, and has the time of a handler and that of a dead letter.
+    await vi.waitFor(() => expect(seen).toHaveLength(1), 20_000);
     expect(seen[0]?.attempt).toBe(2);
     // Its broker would wait for the handler for ever.
     brokers.splice(0, 1);
+  }, 30_000);
+
+  test("a handler that never ends has its tries, one after the other, and one dead letter", async () => {
+    await using runtime = createRuntime({
+      id: "endless",
+      components: {
+        pubsub: pubsub({ natsURL: server.url, ackWait: "1s", concurrencyMode: "parallel" }),
+      },
+      host: processHost("node"),
+    });
+    const tries: number[] = [];
+    let [running, most, letters] = [0, 0, 0];
+    const { stop } = await startSubscriptions(runtime, [
+      subscribe(
+        "pubsub",
+        "t.endless",
+        (_event, { call: { signal } }, { attempt }) => {
+          tries.push(attempt);
+          most = Math.max(most, ++running);
+          signal?.addEventListener("abort", () => running--);
+          return new Promise(() => undefined);
+        },
+        { maxRetries: 1, retryDelayMs: 50, deadLetterTopic: "t.letters" },
+      ),
+      subscribe("pubsub", "t.letters", () => void letters++),
+    ]);
+    await runtime.blocks.pubsub("pubsub").publish("t.endless", "x");
+    await vi.waitFor(() => expect(letters).toBe(1), 10_000);
+    // What the server delivered beside, or was not told, would come within this time.
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    expect({ tries, most, letters }).toEqual({ tries: [1, 2], most: 1, letters: 1 });
+    expect(await pending("endless__t_2eendless")).toBe(0);
+    await stop();
+  }, 20_000);
+
+  test("a message is kept from others for as long as its dead letter takes", async () => {
+    const slow = () =>
+      new Promise<{ is: "done" }>((resolve) => setTimeout(resolve, 2500, { is: "done" }));
+    const first = await consume(broker({ ackWait: "1s" }), "t.slow", slow);
+    await broker().publish("t.slow", message("x"), call);
+    await vi.waitFor(() => expect(first.seen).toHaveLength(1));
+    const second = await consume(broker({ ackWait: "1s" }), "t.slow");
+    await vi.waitFor(async () => expect(await pending("shop__t_2eslow")).toBe(0), 10_000);
+    expect([first.seen.length, second.seen.length]).toEqual([1, 0]);
+    for (const data of ["1", "2"]) await broker().publish("t.slow", message(data), call);
+    await vi.waitFor(() => expect(second.seen).not.toEqual([]));
   });
 
   test("nothing is acknowledged before it is handled", async () => {

@@ -152,7 +152,9 @@ function jetStream(
 
     async publish(topic, { data, id }, call) {
       checkSubject(topic, name, "publish");
-      const options = { ...(id !== undefined && { msgID: id }), timeout: ANSWER_MS };
+      // The server drops what a stream had before by this name, also where it came to another of the stream's topics.
+      const named = id !== undefined && { msgID: `${topic} ${id}` };
+      const options = { ...named, timeout: ANSWER_MS };
       await server.ask(call, ({ js, manager }) =>
         js.publish(topic, data, options).catch(async (error: unknown) => {
           throw isUnheard(error) ? await whyUnheard(manager, topic) : error;

@@ -55,6 +55,13 @@ export const nats: readonly Mutant[] = [
     tests: trouble,
   },
   {
+    name: "NATS: an event that is published on to another topic of its stream is dropped",
+    file: "bindings/node/nats.ts",
+    replace: "`${topic} ${id}`",
+    by: "id",
+    tests: layout,
+  },
+  {
     name: "NATS: a consumer that is gone stays gone",
     file: pull,
     replace: "if (mending || stopping.signal.aborted) return;",

@@ -28,7 +28,7 @@ describe.skipIf(absent)(`pubsub.jetstream${absent ? ` (skipped: ${absent})` : ""
   afterEach(() => Promise.all(brokers.splice(0).map((one) => one.close?.())));
   afterAll(() => server?.stop());
 
-  test("publishes an event as daprd does: the body, and its id for the server", async () => {
+  test("publishes an event as daprd does: the body, and an id for the server", async () => {
     await using runtime = createRuntime({
       id: "shop",
       components: { pubsub: pubsub({ natsURL: server.url }) },
@@ -44,10 +44,22 @@ describe.skipIf(absent)(`pubsub.jetstream${absent ? ` (skipped: ${absent})` : ""
     expect(state.subjects).toEqual({ "l.out": 2 });
     const first = await server.raw.manager.streams.getMessage("all", { seq: state.last_seq - 1 });
     expect(first?.header.keys()).toEqual(["Nats-Msg-Id"]);
-    expect(first?.header.get("Nats-Msg-Id")).toBe("e-1");
+    expect(first?.header.get("Nats-Msg-Id")).toBe("l.out e-1");
     expect(first?.json()).toMatchObject({ id: "e-1", topic: "l.out", data: { n: 1 } });
     const second = await server.raw.manager.streams.getMessage("all", { seq: state.last_seq });
     expect(second?.string()).toBe("raw");
+  });
+
+  test("an event that is published on to another topic of its stream is there too", async () => {
+    const publisher = broker();
+    const event = { id: "e-2", data: '{"specversion":"1.0","id":"e-2"}', metadata: {} };
+    for (const topic of ["l.placed", "l.shipping", "l.shipping"]) {
+      await publisher.publish(topic, event, call);
+    }
+    const subjects_filter = "l.*";
+    const { state } = await server.raw.manager.streams.info("all", { subjects_filter });
+    // Once for each topic: the second time to one of them is a repetition.
+    expect(state.subjects).toMatchObject({ "l.placed": 1, "l.shipping": 1 });
   });
 
   test("delivers what daprd, and anybody else, published, and counts as the server does", async () => {

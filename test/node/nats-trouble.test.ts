@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { pubsub } from "../../bindings/node/nats.ts";
 import { startSubscriptions } from "../../src/blocks/pubsub/start.ts";
-import type { PubSub } from "../../src/contracts/pubsub.ts";
+import type { IncomingMessage, PubSub } from "../../src/contracts/pubsub.ts";
 import { subscribe } from "../../src/index.ts";
 import { createRuntime } from "../../src/runtime.ts";
 import { processHost } from "../../targets/_process/host.ts";
@@ -177,6 +177,29 @@ describe.skipIf(absent)(`NATS${absent ? ` (skipped: ${absent})` : ""}`, () => {
     finish();
     await stopping;
     expect(first.seen).toHaveLength(51);
+  });
+
+  test("what is to come again later does so no sooner for its process stopping, before its handler ends or after", async () => {
+    let finish = (): void => undefined;
+    const held = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    const late = { is: "retry", delay: 2000 } as const;
+    const answer = async (message: IncomingMessage) => {
+      if (text(message) === "slow") await held;
+      return late;
+    };
+    const first = await consume(broker(), "t.later", answer, {}, 2);
+    for (const data of ["slow", "quick"]) await broker().publish("t.later", message(data), call);
+    await vi.waitFor(() => expect(first.seen).toHaveLength(2));
+    const stopping = first.stop();
+    finish();
+    await stopping;
+    const stopped = Date.now();
+    const { seen } = await consume(broker(), "t.later");
+    await vi.waitFor(() => expect(seen).toHaveLength(2), 10_000);
+    expect(Date.now() - stopped).toBeGreaterThan(1500);
+    expect(seen.map(({ attempt }) => attempt)).toEqual([2, 2]);
   });
 
   test("credentials that the server refuses are a setting's fault, and are not told", async () => {

@@ -49,7 +49,7 @@ export type PillionEvent =
       readonly topic: string;
       readonly attempt: number;
     }
-  /** Events of an outbox could not be published; they lie in the state store and are tried again. */
+  /** Events of an outbox could not be published, or not read; they lie in the state store and are tried again after growing pauses. */
   | { readonly type: "outbox.failed"; readonly component: string; readonly error: unknown }
   /** Work given to `waitUntil` rejected. */
   | { readonly type: "waituntil.failed"; readonly error: unknown }

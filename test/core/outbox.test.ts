@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import * as memory from "../../bindings/memory.ts";
+import { publishing } from "../../src/blocks/outbox/component.ts";
 import { outbox, type PublishOperation } from "../../src/blocks/outbox/outbox.ts";
 import { inbox } from "../../src/blocks/pubsub/inbox.ts";
 import { startSubscriptions } from "../../src/blocks/pubsub/start.ts";
@@ -12,7 +13,7 @@ import {
   type SubscribeRequest,
 } from "../../src/contracts/pubsub.ts";
 import type { StateStore } from "../../src/contracts/state.ts";
-import { ComponentError } from "../../src/errors.ts";
+import { ComponentError, messageOf } from "../../src/errors.ts";
 import type { PillionEvent } from "../../src/events.ts";
 import { subscribe, topic } from "../../src/index.ts";
 import { createRuntime, type Runtime } from "../../src/runtime.ts";
@@ -29,6 +30,8 @@ function broker(features: readonly PubSubFeature[] = []) {
   const self = {
     got,
     away: false,
+    /** Topics of which it never takes anything. */
+    refused: new Set<string>(),
     deliver: (data: string) =>
       request?.deliver({ id: "m", topic: "in", data, metadata: {}, attempt: 1 }),
     events: () => got.map(({ data }) => JSON.parse(data as string)),
@@ -40,6 +43,7 @@ function broker(features: readonly PubSubFeature[] = []) {
       open: () => ({
         async publish(topic, message) {
           if (self.away) throw new ComponentError("unavailable", "the broker is away");
+          if (self.refused.has(topic)) throw new ComponentError("invalid", "too large");
           got.push({ topic, ...message });
         },
         async subscribe(asked) {
@@ -89,7 +93,9 @@ function bed(options: { store?: Component<"state">; features?: readonly PubSubFe
       (await store.instance.list?.("shop||outbox||", 100, undefined, blocks.call)) ?? {};
     return keys;
   };
-  const failures = () => events.filter(({ type }) => type === "outbox.failed").length;
+  const failed = () =>
+    events.flatMap((event) => (event.type === "outbox.failed" ? [messageOf(event.error)] : []));
+  const failures = () => failed().length;
   return {
     runtime,
     start,
@@ -97,6 +103,7 @@ function bed(options: { store?: Component<"state">; features?: readonly PubSubFe
     clock,
     pubsub,
     rows,
+    failed,
     failures,
     state: blocks.state("statestore"),
   };
@@ -267,6 +274,91 @@ describe("what the broker did not take", () => {
   });
 });
 
+describe("what no broker will ever take", () => {
+  test("does not hold up the rest, and comes again after growing pauses", async () => {
+    const { blocks, pubsub, rows, failures, failed, clock } = bed();
+    pubsub.refused.add("bad");
+    const orders = outbox();
+    for (const topic of ["bad", "bad"])
+      await orders.transaction(blocks, [publish(topic, { topic })]);
+    await settled(() => expect(failures()).toBe(2));
+    pubsub.away = true;
+    await orders.transaction(blocks, [publish("good")]);
+    await settled(() => expect(failures()).toBe(3));
+    pubsub.away = false;
+    clock.advance(10_000);
+    await expect(orders.relay(blocks)).rejects.toThrow("too large");
+    expect(pubsub.events()).toMatchObject([{ data: "good" }]);
+    expect(failed().slice(3)).toEqual(
+      Array(2).fill(
+        expect.stringMatching(/^shop\|\|outbox.*topic bad of pubsub .*too large.* again in 10 s$/),
+      ),
+    );
+    // 10 s, 20 s, 40 s, up to 43 minutes: of a day, how often each is tried.
+    const before = failures();
+    for (let s = 0; s < 86_400; s += 5) {
+      clock.advance(5000);
+      await orders.relay(blocks).catch(() => undefined);
+    }
+    expect((failures() - before) / 2).toBeGreaterThan(30);
+    expect((failures() - before) / 2).toBeLessThan(45);
+    pubsub.refused.clear();
+    clock.advance(3_600_000);
+    await orders.relay(blocks);
+    expect(pubsub.got).toHaveLength(3);
+    expect(await rows()).toEqual([]);
+  });
+
+  test("of one broker costs others nothing while it is away", async () => {
+    const { blocks, pubsub, clock, failures } = bed();
+    pubsub.away = true;
+    const orders = outbox();
+    for (let n = 0; n < 5; n++) await orders.transaction(blocks, [publish(n)]);
+    await settled(() => expect(failures()).toBe(5));
+    clock.advance(10_000);
+    // One wait for the broker, and not five.
+    await expect(orders.relay(blocks)).rejects.toThrow("away");
+    expect(failures()).toBe(6);
+    // The one that was tried lets the others go first, and is there again soon once the broker is.
+    for (let s = 0; s < 3600; s += 5) {
+      clock.advance(5000);
+      await orders.relay(blocks).catch(() => undefined);
+    }
+    pubsub.away = false;
+    clock.advance(60_000);
+    await orders.relay(blocks);
+    expect(pubsub.got).toHaveLength(5);
+  });
+
+  test("is passed over where it lies damaged, and told of after growing pauses", async () => {
+    for (const store of [memory.state({}), without("LIST")]) {
+      const { blocks, pubsub, runtime, clock, failed, failures, rows } = bed({ store });
+      pubsub.away = true;
+      const orders = outbox();
+      for (let n = 0; n < 3; n++) await orders.transaction(blocks, [publish(n)]);
+      await settled(() => expect(failures()).toBe(3));
+      const [one = "", two = ""] = await rows();
+      const { instance } = runtime.find("state", "statestore");
+      await instance.set(one, { json: "{" }, {}, blocks.call);
+      await instance.set(two, { json: "null" }, {}, blocks.call);
+      pubsub.away = false;
+      clock.advance(10_000);
+      await expect(orders.relay(blocks)).rejects.toThrow("is no row of an outbox");
+      expect(await rows()).toEqual([one, two]);
+      expect(pubsub.got).toHaveLength(1);
+      expect(failed().slice(3).sort()).toEqual(
+        [one, two].map((key) => expect.stringContaining(key)),
+      );
+      for (let s = 0; s < 3600; s += 5) {
+        clock.advance(5000);
+        await orders.relay(blocks).catch(() => undefined);
+      }
+      expect(failures()).toBeGreaterThan(5);
+      expect(failures()).toBeLessThan(30);
+    }
+  });
+});
+
 describe("a store", () => {
   test.each(["TRANSACTIONAL", "ETAG"])("without %s is refused", async (feature) => {
     const { blocks, runtime } = bed({ store: without(feature) });
@@ -297,6 +389,43 @@ describe("a store", () => {
     await orders.relay(blocks);
     expect(await rows()).toEqual([]);
     expect(pubsub.got).toHaveLength(committed - 1);
+  });
+
+  test("that lists no keys takes another place, also for the events of all its transactions", async () => {
+    const settings = { pubsub: "pubsub", topic: "orders" };
+    const { runtime, pubsub, rows, state } = bed({ store: publishing(without("LIST"), settings) });
+    runtime.options.components?.statestore?.attend?.(runtime, "statestore");
+    pubsub.away = true;
+    await state.set("k", 0);
+    const stale = upsert("k", { concurrency: "first-write" });
+    await expect(state.transaction([stale])).rejects.toMatchObject({ kind: "etag-mismatch" });
+    let committed = 0;
+    let full: unknown;
+    for (; !full; committed++) {
+      await state.transaction([upsert(`k${committed}`)]).catch((error) => {
+        full = error;
+      });
+    }
+    expect(full).toMatchObject({ code: "ERR_STATE_TRANSACTION", kind: "unavailable" });
+    expect(String(full)).toContain("outbox of state store statestore is full");
+    expect(await rows()).toHaveLength(committed - 1);
+  });
+
+  test("that lists no keys takes another place, also when the first is free again by then", async () => {
+    const store = without("LIST");
+    const { blocks, pubsub, runtime } = bed({ store });
+    const { instance } = runtime.find("state", "statestore");
+    let lost = 0;
+    const transaction = instance.transaction?.bind(instance);
+    Object.assign(instance, {
+      async transaction(...asked: Parameters<NonNullable<typeof transaction>>) {
+        if (lost++ === 0) throw new ComponentError("etag-mismatch", "another was first");
+        await transaction?.(...asked);
+      },
+    });
+    await outbox().transaction(blocks, [publish(1)]);
+    await settled(() => expect(pubsub.got).toHaveLength(1));
+    expect(lost).toBe(2);
   });
 
   test("that lists no keys tells the app's own conflict from a place that is taken", async () => {

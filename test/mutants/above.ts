@@ -68,8 +68,8 @@ export const above: readonly Mutant[] = [
   {
     name: "outbox: events are no part of the transaction",
     file: outbox,
-    replace: "instance.transaction?.([...others, toOperation(key, row)], own),",
-    by: "instance.transaction?.(others, own).then(() => instance.transaction?.([toOperation(key, row)], own)),",
+    replace: "instance.transaction?.([...others, toOperation(free, row)], own),",
+    by: "instance.transaction?.(others, own).then(() => instance.transaction?.([toOperation(free, row)], own)),",
     tests: ["test/node/crashes.test.ts"],
   },
   {
@@ -82,8 +82,8 @@ export const above: readonly Mutant[] = [
   {
     name: "outbox: two that look at the same time both publish",
     file: relay,
-    replace: "await instance.set(key, claimed, { when: { etag } }, call);",
-    by: "await instance.set(key, claimed, {}, call);",
+    replace: "await instance.set(key, toValue(row), { when: { etag } }, call);",
+    by: "await instance.set(key, toValue(row), {}, call);",
     tests: boxes,
   },
   {
@@ -95,8 +95,29 @@ export const above: readonly Mutant[] = [
   },
   {
     name: "outbox: a place that is taken is the app's own conflict",
-    file: outbox,
-    replace: "if (!(await isTaken(opened, call, key, error))) throw error;",
+    file: "src/blocks/outbox/place.ts",
+    replace: "if (!isTaken && doubted) throw error;",
+    by: "throw error;",
+    tests: boxes,
+  },
+  {
+    name: "outbox: what a broker never takes counts as a broker that is away",
+    file: relay,
+    replace: 'const away = error.kind === "unavailable" ? error.pubsub : undefined;',
+    by: "const away = error.pubsub;",
+    tests: boxes,
+  },
+  {
+    name: "outbox: what no broker took is tried again each time",
+    file: relay,
+    replace: "const tries = Math.min((row.tries ?? 0) + 1, MOST_TRIES);",
+    by: "const tries = 1;",
+    tests: boxes,
+  },
+  {
+    name: "outbox: a damaged row ends the look at the others",
+    file: "src/blocks/outbox/left.ts",
+    replace: "return damaged(error);",
     by: "throw error;",
     tests: boxes,
   },
@@ -124,8 +145,8 @@ export const above: readonly Mutant[] = [
   {
     name: "outbox: a store's own events are no part of the transaction",
     file: "src/blocks/outbox/component.ts",
-    replace: "await store.transaction?.([...operations, toOperation(key, row)], call);",
-    by: "await store.transaction?.(operations, call);\n  await store.transaction?.([toOperation(key, row)], call);",
+    replace: "store.transaction?.([...operations, toOperation(free, row)], call),",
+    by: "store.transaction?.(operations, call).then(() => store.transaction?.([toOperation(free, row)], call)),",
     tests: ["test/resources/outbox.test.ts", "test/node/crashes.test.ts"],
   },
   {

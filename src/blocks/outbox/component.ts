@@ -7,8 +7,9 @@ import type { Runtime } from "../../runtime.ts";
 import { checkCarrier, delegating } from "../state/carry.ts";
 import type { OpenedState } from "../state/handle.ts";
 import { type Details, details, type EventSettings, eventsOf } from "./events.ts";
+import { place } from "./place.ts";
 import { outliving, publishRow, startRelay, told } from "./relay.ts";
-import { LEASE_MS, newKey, type Row, toOperation } from "./rows.ts";
+import { LEASE_MS, type Row, toOperation } from "./rows.ts";
 
 /** Set by a process once it has opened the store. */
 interface Attended {
@@ -82,7 +83,8 @@ async function commit(
   if (messages.length === 0) return store.transaction?.(operations, call);
   const at = opened.clock.now();
   const row: Row = { at, due: at + LEASE_MS, messages };
-  const key = newKey(opened, opened.random);
-  await store.transaction?.([...operations, toOperation(key, row)], call);
+  const key = await place(opened, call, (free) =>
+    store.transaction?.([...operations, toOperation(free, row)], call),
+  );
   call.waitUntil(publishRow(runtime.find, opened, key, row, outliving(call)).catch(told(opened)));
 }

@@ -1,7 +1,6 @@
 import type { Blocks, BoundBlocks } from "../../blocks.ts";
 import type { Call } from "../../contracts/host.ts";
 import type { Subscription } from "../../contracts/pubsub.ts";
-import { ApiError } from "../../errors.ts";
 import type { Runtime } from "../../runtime.ts";
 import type { PublishOptions } from "../pubsub/api.ts";
 import { prepare } from "../pubsub/publish.ts";
@@ -10,8 +9,10 @@ import type { Operation } from "../state/api.ts";
 import { carrying, checkCarrier } from "../state/carry.ts";
 import { createState } from "../state/create.ts";
 import { type OpenedState, perform } from "../state/handle.ts";
+import type { Unreadable } from "./left.ts";
+import { place } from "./place.ts";
 import { outliving, publishLeft, publishRow, startRelay, told } from "./relay.ts";
-import { LEASE_MS, newKey, type Row, type RowMessage, toMessage, toOperation } from "./rows.ts";
+import { LEASE_MS, type Row, type RowMessage, toMessage, toOperation } from "./rows.ts";
 
 /** An operation of {@link Outbox.transaction}: the event is published once, and only if, the transaction is committed. */
 export type PublishOperation = { readonly operation: "publish" } & PublishOptions &
@@ -31,14 +32,14 @@ export interface Outbox {
     blocks: Blocks,
     operations: readonly (Operation<unknown> | PublishOperation)[],
   ): Promise<void>;
-  /** Publishes what was left by a process or invocation that ended too early: for a scheduled event. */
+  /**
+   * Publishes what was left by a process or invocation that ended too early: for a scheduled event. Throws the first error
+   * of what still cannot be published, which stays and is tried again after growing pauses.
+   */
   relay(blocks: Blocks): Promise<void>;
   /** Does that now and every few seconds, for a process. */
   start(runtime: Runtime): Subscription;
 }
-
-/** Times that another place is tried, in a store that lists no keys. */
-const TRIES = 8;
 
 /**
  * Commits events with state. Name it in `defineApp({ outboxes })`: a Node process then publishes at its start and from
@@ -47,6 +48,7 @@ const TRIES = 8;
 export function outbox(store = "statestore"): Outbox {
   let started = 0;
   let looked = Number.NEGATIVE_INFINITY;
+  const unreadable: Unreadable = new Map();
   return { transaction, relay, start };
 
   async function transaction(
@@ -70,12 +72,13 @@ export function outbox(store = "statestore"): Outbox {
     call.waitUntil(publishRow(find, opened, key, row, own).catch(told(opened)));
     if (started > 0 || at - looked < LEASE_MS) return;
     looked = at;
-    call.waitUntil(publishLeft(find, opened, own).catch(told(opened)));
+    call.waitUntil(publishLeft(find, opened, own, unreadable).catch(told(opened)));
   }
 
   async function relay(blocks: Blocks): Promise<void> {
     const { find, call } = blocks as Blocks & BoundBlocks;
-    await publishLeft(find, find("state", store), call);
+    const error = await publishLeft(find, find("state", store), call, unreadable);
+    if (error) throw error;
   }
 
   function start(runtime: Runtime): Subscription {
@@ -117,35 +120,19 @@ async function commit(
   operations: readonly Operation<unknown>[],
   row: Row,
 ): Promise<string> {
-  for (let count = 1; ; count++) {
-    const key = newKey(opened, opened.random);
-    const { instance } = opened;
-    const carrier = carrying(opened, async (others, own) =>
-      instance.transaction?.([...others, toOperation(key, row)], own),
+  const { instance } = opened;
+  let key = "";
+  const carrier = carrying(opened, async (others, own) => {
+    key = await place(opened, own, (free) =>
+      instance.transaction?.([...others, toOperation(free, row)], own),
     );
-    try {
-      if (operations.length > 0) await createState(carrier, call).transaction(operations);
-      else {
-        const handle = { opened, call, schema: undefined };
-        await perform(handle, "transaction", undefined, async () =>
-          carrier.instance.transaction?.([], call),
-        );
-      }
-      return key;
-    } catch (error) {
-      if (!(await isTaken(opened, call, key, error))) throw error;
-      if (count < TRIES) continue;
-      throw new ApiError(
-        "ERR_STATE_TRANSACTION",
-        `the outbox of state store ${opened.name} is full, because its events are not published fast enough: nothing was written`,
-        { cause: error, kind: "unavailable" },
-      );
-    }
+  });
+  if (operations.length > 0) await createState(carrier, call).transaction(operations);
+  else {
+    const handle = { opened, call, schema: undefined };
+    await perform(handle, "transaction", undefined, async () =>
+      carrier.instance.transaction?.([], call),
+    );
   }
-}
-
-/** Whether a transaction failed because of the row's place, and not of what it writes. */
-async function isTaken(opened: OpenedState, call: Call, key: string, error: unknown) {
-  if (opened.features.has("LIST") || !ApiError.is(error, "etag-mismatch")) return false;
-  return (await opened.instance.get(key, {}, call)) !== undefined;
+  return key;
 }

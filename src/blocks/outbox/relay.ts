@@ -1,11 +1,23 @@
 import type { Find } from "../../blocks.ts";
 import type { Call } from "../../contracts/host.ts";
 import type { Subscription } from "../../contracts/pubsub.ts";
-import type { StoredItem } from "../../contracts/state.ts";
-import { ApiError, ComponentError } from "../../errors.ts";
+import { ApiError, ComponentError, messageOf } from "../../errors.ts";
 import type { Runtime } from "../../runtime.ts";
 import type { OpenedState } from "../state/handle.ts";
-import { fromMessage, keysOf, LEASE_MS, type Row, toRow, toValue } from "./rows.ts";
+import { type Due, dueRows, type Unreadable } from "./left.ts";
+import {
+  fromMessage,
+  keysOf,
+  LEASE_MS,
+  MOST_TRIES,
+  pauseOf,
+  type Row,
+  type RowMessage,
+  toValue,
+} from "./rows.ts";
+
+/** The longest pause of a row whose broker is away: what waits is published soon after the broker is back. */
+const LONGEST_AWAY_MS = 60_000;
 
 /** Publishes what a row holds, then deletes it: what comes in between publishes it again, under the same ids. */
 export async function publishRow(
@@ -18,9 +30,7 @@ export async function publishRow(
   opened.enter();
   try {
     for (const message of row.messages) {
-      const { instance } = find("pubsub", message.pubsub);
-      const sent = fromMessage(message, opened.clock.now() - row.at);
-      if (sent) await instance.publish(message.topic, sent, call);
+      await send(find, message, opened.clock.now() - row.at, call);
     }
     await opened.instance.delete(key, {}, call);
   } finally {
@@ -28,69 +38,121 @@ export async function publishRow(
   }
 }
 
-/** Publishes every row that nobody has in hand. Throws the first error when all have been tried. */
-export async function publishLeft(find: Find, opened: OpenedState, call: Call): Promise<void> {
+/** A broker did not take an event. */
+class Unpublished extends ComponentError {
+  readonly pubsub: string;
+
+  constructor({ pubsub, topic }: RowMessage, cause: unknown) {
+    const known = ComponentError.is(cause) || ApiError.is(cause) ? cause.kind : undefined;
+    const text = `topic ${topic} of ${pubsub} did not take an event: ${messageOf(cause)}`;
+    super(known ?? "invalid", text, { cause });
+    this.pubsub = pubsub;
+  }
+}
+
+async function send(find: Find, message: RowMessage, elapsed: number, call: Call): Promise<void> {
+  try {
+    const sent = fromMessage(message, elapsed);
+    if (sent) await find("pubsub", message.pubsub).instance.publish(message.topic, sent, call);
+  } catch (cause) {
+    const ended = call.signal?.aborted || ApiError.is(cause, "ERR_RUNTIME_CLOSED");
+    throw ended ? cause : new Unpublished(message, cause);
+  }
+}
+
+/**
+ * Publishes every row that nobody has in hand. Tells of each that is not published, and resolves to the first error of them.
+ * Throws where the store fails.
+ */
+export async function publishLeft(
+  find: Find,
+  opened: OpenedState,
+  call: Call,
+  unreadable: Unreadable,
+): Promise<unknown> {
   opened.enter();
   try {
     const away = new Set<string>();
-    const errors: unknown[] = [];
+    let first: unknown;
+    const fail = (error: unknown) => {
+      first ??= error;
+      told(opened)(error);
+    };
     for await (const keys of keysOf(opened, call)) {
-      for (const due of await dueRows(opened, keys, call)) {
+      for (const due of await dueRows(opened, keys, call, unreadable, fail)) {
         // One broker that is away does not cost a wait for each row.
-        const brokers = due.row.messages.map(({ pubsub }) => pubsub);
-        if (brokers.some((broker) => away.has(broker))) continue;
-        try {
-          if (await claim(opened, due, call))
-            await publishRow(find, opened, due.key, due.row, call);
-        } catch (error) {
-          errors.push(error);
-          for (const broker of brokers) away.add(broker);
-        }
+        if (due.row.messages.some(({ pubsub }) => away.has(pubsub))) continue;
+        const error = await publishDue(find, opened, due, call);
+        if (!error) continue;
+        fail(error.told);
+        if (error.away !== undefined) away.add(error.away);
       }
     }
-    if (errors.length > 0) throw errors[0];
+    return first;
   } finally {
     opened.leave();
   }
 }
 
-interface Due {
-  readonly key: string;
-  readonly row: Row;
-  readonly etag: string;
+interface Failed {
+  readonly told: ComponentError;
+  /** The broker that has to be waited for. */
+  readonly away: string | undefined;
 }
 
-async function dueRows(
-  { instance, clock }: OpenedState,
-  keys: readonly string[],
+async function publishDue(
+  find: Find,
+  opened: OpenedState,
+  due: Due,
   call: Call,
-): Promise<Due[]> {
-  const found = instance.getBulk
-    ? await instance.getBulk(keys, {}, call)
-    : await Promise.all(keys.map((key) => instance.get(key, {}, call)));
-  const due: Due[] = [];
-  for (const [index, item] of found.entries()) {
-    if (item === undefined || item instanceof Error) continue;
-    const { etag } = item as StoredItem;
-    const key = keys[index] as string;
-    const row = toRow(key, item as StoredItem);
-    if (etag !== undefined && row.due <= clock.now()) due.push({ key, row, etag });
+): Promise<Failed | undefined> {
+  const etag = await claim(opened, due, call);
+  if (etag === undefined) return undefined;
+  try {
+    await publishRow(find, opened, due.key, due.row, call);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof Unpublished)) throw error;
+    const away = error.kind === "unavailable" ? error.pubsub : undefined;
+    const pause = await putOff(opened, { ...due, etag }, away !== undefined, call);
+    const text = `${due.key} stays in state store ${opened.name}, because ${error.message}. It is tried again in ${pause / 1000} s`;
+    return { told: new ComponentError(error.kind, text, { cause: error }), away };
   }
-  return due.sort((a, b) => a.row.at - b.row.at);
 }
 
-/** Whether it is this one's now, and not another's who looks for rows at the same time. */
-async function claim(
-  { instance, clock }: OpenedState,
+/** Leaves a row for later, the longer the more often it was, so that it comes in the way of no other. Resolves to the pause. */
+async function putOff(
+  opened: OpenedState,
+  { key, row, etag }: Due,
+  isAway: boolean,
+  call: Call,
+): Promise<number> {
+  const tries = Math.min((row.tries ?? 0) + 1, MOST_TRIES);
+  const pause = Math.min(pauseOf(tries), isAway ? LONGEST_AWAY_MS : Number.POSITIVE_INFINITY);
+  await rewrite(
+    opened,
+    { key, etag, row: { ...row, tries, due: opened.clock.now() + pause } },
+    call,
+  );
+  return pause;
+}
+
+/** To another who looks at rows at the same time it is this one's until then. Undefined: it is the other's. */
+function claim(opened: OpenedState, { key, row, etag }: Due, call: Call) {
+  const due = opened.clock.now() + LEASE_MS;
+  return rewrite(opened, { key, etag, row: { ...row, due } }, call);
+}
+
+/** Resolves to the new ETag; undefined where another was first. */
+async function rewrite(
+  { instance }: OpenedState,
   { key, row, etag }: Due,
   call: Call,
-): Promise<boolean> {
+): Promise<string | undefined> {
   try {
-    const claimed = toValue({ ...row, due: clock.now() + LEASE_MS });
-    await instance.set(key, claimed, { when: { etag } }, call);
-    return true;
+    return await instance.set(key, toValue(row), { when: { etag } }, call);
   } catch (error) {
-    if (ComponentError.is(error, "etag-mismatch")) return false;
+    if (ComponentError.is(error, "etag-mismatch")) return undefined;
     throw error;
   }
 }
@@ -100,6 +162,7 @@ export function startRelay(runtime: Runtime, store: string): Subscription {
   const { clock } = runtime.options.host;
   const stopped = new AbortController();
   const { signal } = stopped;
+  const unreadable: Unreadable = new Map();
   const done = run();
   return {
     async stop() {
@@ -111,7 +174,12 @@ export function startRelay(runtime: Runtime, store: string): Subscription {
   async function run(): Promise<void> {
     while (!signal.aborted) {
       try {
-        await publishLeft(runtime.find, runtime.find("state", store), runtime.blocks.call);
+        await publishLeft(
+          runtime.find,
+          runtime.find("state", store),
+          runtime.blocks.call,
+          unreadable,
+        );
       } catch (error) {
         if (ApiError.is(error, "ERR_RUNTIME_CLOSED")) return;
         runtime.onEvent?.({ type: "outbox.failed", component: store, error });

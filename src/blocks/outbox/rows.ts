@@ -11,6 +11,8 @@ export interface Row {
   readonly at: number;
   /** Until then it is in the hands of whoever wrote or claimed it. */
   readonly due: number;
+  /** How often what no broker took was put off, up to {@link MOST_TRIES}; absent: never. */
+  readonly tries?: number;
   readonly messages: readonly RowMessage[];
 }
 
@@ -22,6 +24,8 @@ export interface RowMessage extends Omit<OutgoingMessage, "data"> {
 
 /** Milliseconds for which a row is left to whoever wrote or claimed it. */
 export const LEASE_MS = 10_000;
+/** One digit, so that a row which is put off has no more bytes than its store takes. The last pause is 43 minutes. */
+export const MOST_TRIES = 9;
 /** Rows at a time in a store that lists no keys, which all are looked at in one read. */
 const PLACES = 64;
 
@@ -83,8 +87,15 @@ export function toOperation(key: string, row: Row): StateOperation {
 export function toRow(key: string, { value }: StoredItem): Row {
   const text = "json" in value ? value.json : new TextDecoder().decode(value.bytes);
   try {
-    return JSON.parse(text) as Row;
+    const row = JSON.parse(text) as Row;
+    if (Number.isFinite(row.due) && Array.isArray(row.messages)) return row;
   } catch {
-    throw new ComponentError("corrupt", `${key} is no row of an outbox`);
+    // No JSON, or null.
   }
+  throw new ComponentError("corrupt", `${key} is no row of an outbox`);
+}
+
+/** Milliseconds before what could not be published is tried again. */
+export function pauseOf(tries: number): number {
+  return LEASE_MS * 2 ** (tries - 1);
 }

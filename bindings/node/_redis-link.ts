@@ -3,6 +3,7 @@ import { ComponentError } from "../../src/errors.ts";
 import { inTime } from "./_deadline.ts";
 import { explain, type Intent, isDemoted, isLost, isReply, isUnsent } from "./_redis-failures.ts";
 import type { Client, Supply } from "./_redis-supply.ts";
+import { createTogether } from "./_redis-together.ts";
 
 /** Calls to a server, each ending in time whatever becomes of the server. */
 export interface Link {
@@ -21,6 +22,7 @@ export interface LinkOptions {
 }
 
 export function link(supply: Supply, { component, limits, most }: LinkOptions): Link {
+  const together = createTogether();
   let pending = 0;
   /** When the server answered last. */
   let heard = 0;
@@ -104,7 +106,7 @@ export function link(supply: Supply, { component, limits, most }: LinkOptions): 
     // Nothing is sent for a call that was given up while it waited, or whose time is over.
     if (call.signal?.aborted) return Promise.reject(call.signal.reason);
     if (call.deadline !== undefined && call.deadline <= Date.now()) return Promise.reject(over());
-    const sent = work(client);
+    const sent = pending === 0 ? work(client) : together(client, work);
     pending++;
     // Until it is answered, also when nobody waits any more: what is sent piles up in the client.
     const answered = () => void pending--;

@@ -38,6 +38,36 @@ describe.skipIf(reason)(
       expect(await state.get("k0")).toBe(1);
     });
 
+    test("sends what is called at the same time in few writes, and alone what is", async () => {
+      const client = clientWith({});
+      const reads = async () =>
+        Number(/total_reads_processed:(\d+)/.exec(await client.info("stats"))?.[1]);
+      await using runtime = runtimeOn({ client });
+      const state = runtime.blocks.state("store");
+      const keys = Array.from({ length: 64 }, (_, index) => `together-${index}`);
+      await state.set("k", 1);
+      const start = await reads();
+      for (const key of keys) await state.set(key, key);
+      const alone = await reads();
+      await Promise.all(keys.map((key) => state.set(key, `${key} again`)));
+      const together = await reads();
+      expect(alone - start).toBeGreaterThanOrEqual(64);
+      expect(together - alone).toBeLessThan(32);
+      expect(await Promise.all(keys.map((key) => state.get(key)))).toEqual(
+        keys.map((key) => `${key} again`),
+      );
+    });
+
+    test("does not hold back what its client sends by itself", async () => {
+      const client = clientWith({});
+      await using runtime = runtimeOn({ client });
+      const state = runtime.blocks.state("store");
+      await state.set("k", 1);
+      const all = [state.set("k", 2), state.set("k", 3), client.ping(), state.get("k")];
+      expect((await Promise.all(all)).slice(2)).toEqual(["PONG", 3]);
+      expect(client.stream.writableCorked).toBe(0);
+    });
+
     test("counts what a silent server has not answered, also when nobody waits any more", async () => {
       const store = storeOn({ client: clientWith({}), readTimeout: 50, maxPendingCalls: 20 });
       await store.get("k", {}, callOf());

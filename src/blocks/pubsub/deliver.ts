@@ -34,7 +34,7 @@ export function createReceiver(
 
 /** What was found out about a message. `again` asks for it once more, `useless` says that asking would not help. */
 type Verdict =
-  | { readonly is: "handled" }
+  | typeof handled
   | { readonly is: "again"; readonly error: unknown }
   | {
       readonly is: "useless";
@@ -42,7 +42,7 @@ type Verdict =
       readonly error?: unknown;
     };
 
-const handled: Verdict = { is: "handled" };
+const handled = { is: "handled" } as const;
 const done: Outcome = { is: "done" };
 const FIRST_DELAY_MS = 1000;
 const LONGEST_DELAY_MS = 3_600_000;
@@ -57,7 +57,8 @@ export async function deliver(
   const { clock, onEvent, name: component } = opened;
   const started = onEvent && clock.now();
   const verdict = await judge(receiver, message, lost);
-  const [outcome, result, error] = await settle(receiver, message, verdict, lost);
+  const [outcome, result, error] =
+    verdict.is === "handled" ? wasHandled : await settle(receiver, message, verdict, lost);
   if (started !== undefined) {
     const { topic } = subscription;
     const { attempt } = message;
@@ -159,13 +160,14 @@ function verdictOf(result: HandlerResult): Verdict {
 
 type Settled = readonly [outcome: Outcome, result: DeliveryOutcome, error: unknown];
 
+const wasHandled: Settled = [done, "handled", undefined];
+
 async function settle(
   receiver: Receiver,
   message: IncomingMessage,
-  verdict: Verdict,
+  verdict: Exclude<Verdict, typeof handled>,
   lost: AbortSignal | undefined,
 ): Promise<Settled> {
-  if (verdict.is === "handled") return [done, "handled", undefined];
   const { error } = verdict;
   const { maxRetries, deadLetterTopic } = receiver.subscription.options;
   if (verdict.is === "again") {

@@ -16,12 +16,18 @@ export async function bytesOf({ request, context }: Exchange): Promise<Uint8Arra
   return bytes;
 }
 
+type Read = (text: string) => unknown;
+
 /** The body's first JSON value; what follows it is left alone, as Dapr leaves it. `doing` goes before what is wrong. */
-export async function jsonOf(exchange: Exchange, doing = DOING): Promise<unknown> {
+export async function jsonOf(
+  exchange: Exchange,
+  doing = DOING,
+  read: Read = JSON.parse,
+): Promise<unknown> {
   const bytes = await bytesOf(exchange).catch((cause) => {
     throw malformed(messageOf(cause), doing);
   });
-  return parse(bytes, doing);
+  return parse(bytes, doing, read);
 }
 
 /**
@@ -51,7 +57,7 @@ export function isObject(value: unknown): value is Readonly<Record<string, unkno
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function parse(bytes: Uint8Array, doing: string): unknown {
+function parse(bytes: Uint8Array, doing: string, read: Read = JSON.parse): unknown {
   if (bytes.byteLength === 0) throw malformed("it is empty", doing);
   let value: unknown;
   let text = "";
@@ -61,10 +67,10 @@ function parse(bytes: Uint8Array, doing: string): unknown {
     throw malformed("it is not UTF-8", doing);
   }
   try {
-    value = JSON.parse(text);
+    value = read(text);
   } catch {
     // The parser's own message quotes the body.
-    const first = firstValue(text);
+    const first = firstValue(text, read);
     if (first === undefined) throw malformed("it is not JSON", doing);
     value = first.value;
   }
@@ -73,7 +79,7 @@ function parse(bytes: Uint8Array, doing: string): unknown {
 }
 
 /** What stands before the rest of a text whose first value is complete. */
-function firstValue(text: string): { readonly value: unknown } | undefined {
+function firstValue(text: string, read: Read): { readonly value: unknown } | undefined {
   let depth = 0;
   let quoted = false;
   for (let at = 0; at < text.length; at++) {
@@ -84,14 +90,14 @@ function firstValue(text: string): { readonly value: unknown } | undefined {
     } else if (character === '"') quoted = true;
     else if (character === "[" || character === "{") depth++;
     else if ((character === "]" || character === "}") && --depth <= 0)
-      return parsed(text.slice(0, at + 1));
+      return parsed(text.slice(0, at + 1), read);
   }
   return undefined;
 }
 
-function parsed(text: string): { readonly value: unknown } | undefined {
+function parsed(text: string, read: Read): { readonly value: unknown } | undefined {
   try {
-    return { value: JSON.parse(text) };
+    return { value: read(text) };
   } catch {
     return undefined;
   }

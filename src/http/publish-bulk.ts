@@ -2,6 +2,7 @@ import { fromBase64 } from "../blocks/base64.ts";
 import type { BulkEntry } from "../blocks/pubsub/api.ts";
 import { notPublished } from "../blocks/pubsub/errors.ts";
 import { carriageOf, mediaType } from "../blocks/pubsub/media.ts";
+import { parseAsWritten } from "../blocks/pubsub/numbers.ts";
 import { publishBulk } from "../blocks/pubsub/publish.ts";
 import { ApiError, type KeyFailure, messageOf } from "../errors.ts";
 import { empty, json, Refusal } from "./answers.ts";
@@ -14,7 +15,7 @@ import { detailed, type Metadata, type Target, targetOf, unreadable } from "./pu
 export async function publishMessages(exchange: Exchange): Promise<ApiResponse> {
   const target = targetOf(exchange);
   const { opened, topic } = target;
-  const body = await jsonOf(exchange, "").catch((error) => {
+  const body = await jsonOf(exchange, "", parseAsWritten).catch((error) => {
     throw unreadable(target, "UNMARSHAL_EVENTS", messageIn(error));
   });
   const entries = entriesOf(target, body);

@@ -81,7 +81,10 @@ describe("what is published", () => {
     const { post, events } = busOf();
     await post("bus/t?metadata.ttlInSeconds=60", "x");
     const [{ expiration, time }] = events();
-    expect(Date.parse(expiration) - Date.parse(time)).toBe(60_000);
+    expect(expiration).toMatch(/^....-..-..T..:..:..Z$/);
+    // `time` is cut off to its second, and `expiration` is the next one.
+    const seconds = (Date.parse(expiration) - Date.parse(time)) / 1000;
+    expect([60, 61]).toContain(seconds);
   });
 });
 
@@ -104,13 +107,22 @@ describe("several", () => {
     ]);
     const seen = events().map(({ source, type, time, expiration }) => ({
       ...{ source, type },
-      seconds: (Date.parse(expiration) - Date.parse(time)) / 1000,
+      // To the second, which a message may begin in.
+      tens: Math.round((Date.parse(expiration) - Date.parse(time)) / 10_000),
     }));
     expect(seen).toEqual([
-      { source: "app", type: "com.dapr.event.sent", seconds: 60 },
-      { source: "other", type: "com.dapr.event.sent", seconds: 60 },
-      { source: "other", type: "own", seconds: 30 },
+      { source: "app", type: "com.dapr.event.sent", tens: 6 },
+      { source: "other", type: "com.dapr.event.sent", tens: 6 },
+      { source: "other", type: "own", tens: 3 },
     ]);
+  });
+
+  test("keep the digits of their numbers", async () => {
+    const { post, sent } = busOf();
+    const text =
+      '[{"entryId":"1","contentType":"application/json","event":{"n":12345678901234567890,"f":1.0}}]';
+    await post("bulk/bus/t", text);
+    expect(sent[0]?.data).toContain('"data":{"n":12345678901234567890,"f":1.0}');
   });
 
   test("are published in part where some fail, and the answer names those", async () => {

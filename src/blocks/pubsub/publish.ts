@@ -7,8 +7,9 @@ import { buildEnvelope, CLOUD_EVENT, type Payload, passEnvelope } from "./envelo
 import { pubsubError, toPubSubError } from "./errors.ts";
 import { need, type OpenedPubSub, perform } from "./handle.ts";
 import { lanesOf } from "./lanes.ts";
-import { carriageOf } from "./media.ts";
+import { carriageOf, mediaType } from "./media.ts";
 import { asked, seconds } from "./metadata.ts";
+import { parseAsWritten } from "./numbers.ts";
 import { checkScopes } from "./scopes.ts";
 
 /** Dapr's number of single publishes at a time where the broker has no bulk of its own. */
@@ -175,7 +176,7 @@ function eventOf(
   expires: number | undefined,
 ) {
   const common = { topic, pubsub: name, now, expires, trace };
-  if (contentType.startsWith(CLOUD_EVENT)) return passEnvelope({ event: readyOf(data), ...common });
+  if (isEvent(contentType)) return passEnvelope({ event: readyOf(data), ...common });
   const payload = payloadOf(data, contentType);
   const { uuid } = random;
   return buildEnvelope({
@@ -186,6 +187,11 @@ function eventOf(
     uuid,
     ...common,
   });
+}
+
+/** Its own media type, whatever its case and parameters. */
+function isEvent(contentType: string): boolean {
+  return contentType.length >= CLOUD_EVENT.length && mediaType(contentType) === CLOUD_EVENT;
 }
 
 function typeOf(data: unknown): string {
@@ -242,7 +248,7 @@ function jsonOf(data: unknown): string {
 function readyOf(data: unknown): Readonly<Record<string, unknown>> {
   const text = isBytes(data) ? new TextDecoder().decode(data) : data;
   try {
-    const event: unknown = typeof text === "string" ? JSON.parse(text, asWritten) : text;
+    const event: unknown = typeof text === "string" ? parseAsWritten(text) : text;
     if (typeof event === "object" && event !== null && !Array.isArray(event)) {
       return event as Readonly<Record<string, unknown>>;
     }
@@ -254,13 +260,6 @@ function readyOf(data: unknown): Readonly<Record<string, unknown>> {
     "cannot create cloudevent: its content type says that it is one, and it is no JSON object",
     { kind: "invalid" },
   );
-}
-
-/** A number that JavaScript would write otherwise keeps the digits that it has in the text. */
-function asWritten(_name: string, value: unknown, context?: { readonly source?: string }): unknown {
-  const source = context?.source;
-  if (typeof value !== "number" || source === undefined || String(value) === source) return value;
-  return (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON(source);
 }
 
 function rawOf(data: unknown): string | Uint8Array {

@@ -92,3 +92,12 @@ test("times are written to the second, in UTC", () => {
   expect(timeOf(Date.UTC(2026, 10, 9, 23, 59, 59, 999))).toBe("2026-11-09T23:59:59Z");
   expect(timeOf(Date.UTC(2024, 1, 29))).toBe("2024-02-29T00:00:00Z");
 });
+
+test("an event does not end before its time is over", () => {
+  const endOf = (expires: number) =>
+    JSON.parse(buildEnvelope({ ...common, payload: { text: "" }, expires }).text).expiration;
+  expect(endOf(common.now + 1)).toBe("2026-01-02T03:04:06Z");
+  expect(endOf(common.now + 1000)).toBe("2026-01-02T03:04:06Z");
+  const passed = passEnvelope({ ...common, event: { id: "1" }, expires: common.now + 1 });
+  expect(JSON.parse(passed.text).expiration).toBe("2026-01-02T03:04:06Z");
+});

@@ -85,6 +85,14 @@ describe("an event that comes again", () => {
     expect((await state.list()).keys).toEqual(["count"]);
   });
 
+  test("is another where only its id is the same, and its source is another's", async () => {
+    const handler = vi.fn(counting);
+    const { deliver, repeated } = await bed(handler);
+    for (const source of ["one", "other", "one"]) await deliver({ ...event("1"), source });
+    expect(handler).toHaveBeenCalledTimes(2);
+    expect(repeated()).toBe(1);
+  });
+
   test("is known also of a handler without a transaction, and after one that asked for nothing to be kept, it is not", async () => {
     const answers = ["RETRY", "DROP", undefined] as const;
     const handler = vi.fn(() => answers[handler.mock.calls.length - 1]);

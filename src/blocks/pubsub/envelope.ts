@@ -33,7 +33,7 @@ export function buildEnvelope(envelope: Envelope): { readonly id: string; readon
   const parent = quote(attributes.traceparent ?? trace.traceparent);
   const state = quote(attributes.tracestate ?? trace.tracestate);
   const before = `${optional("baggage", trace.baggage)}${dataOf(payload)},"datacontenttype":${quote(contentType)}`;
-  const expiration = expires === undefined ? "" : `,"expiration":"${rfc3339(expires)}"`;
+  const expiration = expires === undefined ? "" : `,"expiration":"${endOf(expires)}"`;
   const middle = `,"id":${quote(id)},"pubsubname":${quote(pubsub)},"source":${quote(attributes.source || source)}`;
   const subject = `"specversion":"1.0",${optional("subject", attributes.subject)}`;
   const last = `"time":"${rfc3339(now)}","topic":${quote(topic)},"traceid":${parent},"traceparent":${parent}`;
@@ -62,6 +62,11 @@ function rfc3339(ms: number): string {
   return `${day}T${two(at.getUTCHours())}:${two(at.getUTCMinutes())}:${two(at.getUTCSeconds())}Z`;
 }
 
+/** The next whole second: an event that ended early would be lost to whoever was in time. */
+function endOf(ms: number): string {
+  return rfc3339(Math.ceil(ms / 1000) * 1000);
+}
+
 function two(part: number): string {
   return part < 10 ? `0${part}` : `${part}`;
 }
@@ -88,7 +93,7 @@ export function passEnvelope({ event, topic, pubsub, now, expires, trace }: Read
     topic,
     pubsubname: pubsub,
     time: event.time || rfc3339(now),
-    ...(expires !== undefined && { expiration: rfc3339(expires) }),
+    ...(expires !== undefined && { expiration: endOf(expires) }),
   };
   return { id: typeof event.id === "string" ? event.id : undefined, text: toText(filled) };
 }

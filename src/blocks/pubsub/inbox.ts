@@ -77,12 +77,14 @@ function once(handler: Handler, subscription: TopicSubscription, store: string, 
 function keyOf(
   { prefix, appId }: OpenedState,
   { pubsub, topic, options }: TopicSubscription,
-  { id }: CloudEvent,
+  { id, source }: CloudEvent,
   delivery: Delivery,
 ): string {
   // An event made around a raw payload has a new id each time.
-  const known = typeof id === "string" && id !== "" && !options.rawPayload ? id : delivery.id;
-  return `${prefix}inbox||${appId}||${JSON.stringify([pubsub, topic, known])}`;
+  const named = typeof id === "string" && id !== "" && !options.rawPayload;
+  // An id is its source's own: another's event may have the same.
+  const known = named ? [source, id] : [delivery.id];
+  return `${prefix}inbox||${appId}||${JSON.stringify([pubsub, topic, ...known])}`;
 }
 
 function through(find: Find, store: string, carrier: OpenedState): Find {

@@ -47,6 +47,8 @@ export interface Queue {
   look(call: Call): Promise<void>;
   /** The group's id. It is made if it is missing, and then gets what is published, whether a process runs or not. */
   join(topic: string, consumer: string, call: Call): Promise<number>;
+  /** Makes the group, unless what is published to the topic is kept for somebody already. */
+  keep(topic: string, consumer: string, call: Call): Promise<void>;
   /** Resolves to the groups that got them. */
   publish(topic: string, messages: readonly OutgoingMessage[], call: Call): Promise<Set<number>>;
   /** Writes what became of claims and leases up to `wanted` others. */
@@ -79,6 +81,13 @@ export function openQueue(settings: QueueSettings, host: Host, name: string): Qu
         const prefix = topic.endsWith("*") ? topic.slice(0, -1) : null;
         return Number(sql().group.get(topic, consumer, prefix)?.id);
       }),
+
+    keep: (topic, consumer, call) =>
+      file.run(call, (database) =>
+        transact(database, "IMMEDIATE", () => {
+          if (sql().groups.all(topic).length === 0) sql().group.get(topic, consumer, null);
+        }),
+      ),
 
     publish: (topic, messages, call) =>
       file.run(call, (database) =>

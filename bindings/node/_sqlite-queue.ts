@@ -39,7 +39,9 @@ export function sqliteQueue(settings: SqliteQueueSettings, host: Host, name: str
 
     async subscribe(request, call) {
       checkOpen();
-      const group = await queue.join(request.topic, consumerID, call);
+      const { topic, deadLetterTopic } = request;
+      const group = await queue.join(topic, consumerID, call);
+      if (deadLetterTopic !== undefined) await queue.keep(deadLetterTopic, consumerID, call);
       checkOpen();
       watcher ??= watch();
       const concurrency = request.concurrency ?? settings.concurrency;

@@ -102,7 +102,8 @@ export const state = /* @__PURE__ */ stateStore({
 
 /**
  * Topics in one SQLite file, for the processes of one machine. A message goes to the groups (one per `consumerID` and topic)
- * that there are when it is published, and waits for those of which no process runs. A topic that ends in `*` stands for
+ * that there are when it is published, and waits for those of which no process runs. Dead letters that nobody subscribes to are
+ * kept for the group that they come from. A topic that ends in `*` stands for
  * every longer one that begins as it does. A group that nobody consumes any more is dropped, with what waits for it, by
  * `DELETE FROM pubsub_groups WHERE consumer = … AND topic = …` through `native()` or any other client of SQLite.
  */

@@ -63,6 +63,11 @@ export interface SubscribeRequest {
   /** Deliveries at a time; absent: the component's own. */
   readonly concurrency?: number | undefined;
   /**
+   * Where core publishes what cannot be handled. A broker that keeps a message only for the subscribers that it knows MUST
+   * from then on keep those of this topic for the same consumer, unless somebody else subscribes to it already.
+   */
+  readonly deadLetterTopic?: string | undefined;
+  /**
    * Never rejects. A message MUST be acknowledged only after this resolved to `done`, and MUST come again otherwise,
    * also when the process ends in between. `lost` is aborted when the broker has given the message to another; what
    * this resolves to then has no effect.

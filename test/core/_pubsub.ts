@@ -64,10 +64,13 @@ export function fakeComponent(
 export function pushing({
   failing,
   processingTimeout,
+  published = [],
   ...options
 }: {
   failing?: string;
   processingTimeout?: number;
+  /** Gets the topics of what is published. */
+  published?: string[];
   [option: string]: unknown;
 }) {
   const accepted: (readonly Outcome[])[] = [];
@@ -75,6 +78,7 @@ export function pushing({
     processingTimeout,
     async publish(topic) {
       if (topic === failing) throw new ComponentError("unavailable", "full");
+      published.push(topic);
     },
     accept(event): Batch | undefined {
       if (!Array.isArray(event)) return undefined;

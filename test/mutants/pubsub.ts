@@ -1,6 +1,7 @@
 import type { Mutant } from "./mutant.ts";
 
 const tests = ["test/core/pubsub.test.ts"];
+const fate = ["test/core/dead-letters.test.ts"];
 const deliver = "src/blocks/pubsub/deliver.ts";
 const running = "src/blocks/pubsub/running.ts";
 
@@ -32,6 +33,34 @@ export const pubsub: readonly Mutant[] = [
     replace: "attempt <= (maxRetries ?? 0)",
     by: "attempt <= (maxRetries ?? 0) + 1",
     tests,
+  },
+  {
+    name: "pubsub: what ends the process of its handler is handled without end",
+    file: deliver,
+    replace: "if (deadLetterTopic && attempt > maxRetries + 1) {",
+    by: "if (attempt === -1) {",
+    tests: fate,
+  },
+  {
+    name: "pubsub: a handler begins when its batch is over",
+    file: deliver,
+    replace: "if (limit !== undefined && limit <= 0)",
+    by: "if (limit === Number.NEGATIVE_INFINITY)",
+    tests: fate,
+  },
+  {
+    name: "pubsub: a message is buried whose handler had no time",
+    file: deliver,
+    replace: "throw scant && own.ended ?",
+    by: "throw own.ended && !own ?",
+    tests: fate,
+  },
+  {
+    name: "pubsub: no retry is left for a dead letter that was not taken",
+    file: "src/blocks/pubsub/retries.ts",
+    replace: "maxRetries + (deadLetterTopic ? 1 : 0) <= most",
+    by: "maxRetries <= most",
+    tests: fate,
   },
   {
     name: "pubsub: an event past its end is handed over",
@@ -106,8 +135,8 @@ export const pubsub: readonly Mutant[] = [
   {
     name: "pubsub: the end of an invocation is a try of the message",
     file: deliver,
-    replace: "if (ended || ApiError",
-    by: "if (ApiError",
+    replace: "if (call.signal?.aborted || lost?.aborted) return true;",
+    by: "",
     tests,
   },
 ];

@@ -9,6 +9,20 @@ const conformance = ["test/node/sqlite-pubsub-conformance.test.ts"];
 
 export const sqliteQueue: readonly Mutant[] = [
   {
+    name: "SQLite queue: a dead letter that nobody subscribes to is kept for nobody",
+    file: "bindings/node/_sqlite-queue.ts",
+    replace: "if (deadLetterTopic !== undefined) await",
+    by: "if (deadLetterTopic === topic) await",
+    tests: trouble,
+  },
+  {
+    name: "SQLite queue: dead letters are kept twice",
+    file: store,
+    replace: "if (sql().groups.all(topic).length === 0) sql()",
+    by: "sql()",
+    tests: trouble,
+  },
+  {
     name: "SQLite queue: a message is acknowledged before its handler has ended",
     file: consumer,
     replace: "const outcome = await request.deliver(message);",

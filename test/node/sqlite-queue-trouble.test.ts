@@ -51,6 +51,36 @@ test("a publish fails as unavailable while another holds the file, and nothing w
   await settled(() => expect(seen).toEqual([2]));
 });
 
+test("a dead letter that nobody subscribes to waits for whoever does", async () => {
+  const file = newFile();
+  const { publisher, consume, runtime } = queueOn(file);
+  const failing = vi.fn(() => {
+    throw new Error("no");
+  });
+  await consume(failing, { deadLetterTopic: "dead" });
+  await publisher.publish("jobs", 1);
+  await settled(() => expect(failing).toHaveBeenCalledOnce());
+  const seen: unknown[] = [];
+  const late = subscribe("queue", "dead", ({ data }) => void seen.push(data));
+  await startSubscriptions(runtime, [late]);
+  await settled(() => expect(seen).toEqual([1]));
+});
+
+test("dead letters are not kept twice where another app subscribes to them", async () => {
+  const file = newFile();
+  const support = queueOn(file, { consumerID: "support" });
+  const seen: unknown[] = [];
+  const reading = subscribe("queue", "dead", ({ data }) => void seen.push(data));
+  await startSubscriptions(support.runtime, [reading]);
+  const { publisher, consume } = queueOn(file);
+  await consume(() => "RETRY", { deadLetterTopic: "dead" });
+  await publisher.publish("jobs", 1);
+  await settled(() => expect(seen).toEqual([1]));
+  const database = new DatabaseSync(file);
+  const left = () => database.prepare("SELECT count(*) AS n FROM pubsub_messages").get()?.n;
+  await settled(() => expect(left()).toBe(0));
+});
+
 test("what was handled while the file was held is acknowledged afterwards, and comes once", async () => {
   const file = newFile();
   const { publisher, consume } = queueOn(file, { busyTimeout: 0.05 });

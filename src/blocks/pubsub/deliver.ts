@@ -32,9 +32,13 @@ export function createReceiver(
   return { runtime, opened, subscription, source: { pushed, clock }, call, running };
 }
 
-/** What was found out about a message. `again` asks for it once more, `useless` says that asking would not help. */
+/**
+ * What was found out about a message. `again` asks for it once more, `back` too, since it was not its fault; `useless` says
+ * that asking would not help.
+ */
 type Verdict =
   | typeof handled
+  | { readonly is: "back"; readonly error: unknown }
   | { readonly is: "again"; readonly error: unknown }
   | {
       readonly is: "useless";
@@ -77,6 +81,13 @@ async function judge(
   lost: AbortSignal | undefined,
 ): Promise<Verdict> {
   const { subscription, opened } = receiver;
+  const { maxRetries = Number.POSITIVE_INFINITY, deadLetterTopic } = subscription.options;
+  const { attempt } = message;
+  // Without a topic for it, it would be lost, and perhaps nobody has ever begun to handle it.
+  if (deadLetterTopic && attempt > maxRetries + 1) {
+    const why = `it was delivered ${attempt - 1} times, and none of its handlers lived to answer`;
+    return { is: "again", error: new Error(why) };
+  }
   try {
     let event = eventOf(receiver, message);
     const { expiration } = event;
@@ -86,7 +97,7 @@ async function judge(
     const { schema } = subscription;
     const checked = schema && (await validate(schema, event.data));
     if (checked && "problem" in checked) {
-      const error = new Error(`the data does not fit the topic's schema: ${checked.problem}`);
+      const error = new Invalid(`the data does not fit the topic's schema: ${checked.problem}`);
       return { is: "useless", outcome: "dropped", error };
     }
     if (checked) event = { ...event, data: checked.value };
@@ -94,9 +105,21 @@ async function judge(
     if (!handler) return { is: "useless", outcome: "unrouted" };
     return verdictOf(await run(receiver, handler, event, message, lost));
   } catch (error) {
-    return { is: "again", error };
+    return { is: isOurs(receiver, lost, error) ? "back" : "again", error };
   }
 }
+
+/** The invocation, the process or the lease ended, which is no fault of the message's. */
+function isOurs({ call }: Receiver, lost: AbortSignal | undefined, error: unknown): boolean {
+  if (call.signal?.aborted || lost?.aborted) return true;
+  return error instanceof NoTime || ApiError.is(error, "ERR_RUNTIME_CLOSED");
+}
+
+/** A message came too late for a handler to have its time. */
+class NoTime extends Error {}
+
+/** A message is no event, or its data is not what the topic's schema says: whoever reads its dead letter is told so. */
+class Invalid extends Error {}
 
 function eventOf({ subscription, opened }: Receiver, { data, topic }: IncomingMessage): CloudEvent {
   if (subscription.options.rawPayload) {
@@ -106,7 +129,7 @@ function eventOf({ subscription, opened }: Receiver, { data, topic }: IncomingMe
   try {
     return parseEnvelope(typeof data === "string" ? data : new TextDecoder().decode(data));
   } catch (cause) {
-    throw new Error(`a message of topic ${topic} is no event: ${messageOf(cause)}`, { cause });
+    throw new Invalid(`a message of topic ${topic} is no event: ${messageOf(cause)}`, { cause });
   }
 }
 
@@ -115,7 +138,10 @@ function route({ routes }: TopicSubscription, event: CloudEvent): Handler | unde
   return rule ? rule.handler : routes.default;
 }
 
-/** The handler's answer; throws what it throws, and a `TimeoutError` when it takes longer than the broker waits. */
+/**
+ * The handler's answer; throws what it throws, and a `TimeoutError` when it takes longer than the broker waits. One that had
+ * less than half of the time which the component promises, since its batch or its lease was nearly over, had none.
+ */
 async function run(
   { runtime, opened, source, call, running }: Receiver,
   handler: Handler,
@@ -125,14 +151,20 @@ async function run(
 ): Promise<HandlerResult> {
   call.signal?.throwIfAborted();
   lost?.throwIfAborted();
+  const { processingTimeout } = opened.instance;
+  const limit = deadline === undefined ? processingTimeout : deadline - opened.clock.now();
+  if (limit !== undefined && limit <= 0) throw new NoTime("its time was over before it began");
   const own = new HandlerCall(call, event);
   const gone = () => own.end(lost?.reason);
   lost?.addEventListener("abort", gone);
-  const { instance, clock } = opened;
-  running.add(own, deadline === undefined ? instance.processingTimeout : deadline - clock.now());
+  running.add(own, limit);
   try {
     const delivery = { id, attempt, metadata, data, source };
     return await own.settled(handler(event, runtime.blocksFor(own), delivery));
+  } catch (error) {
+    const scant =
+      limit !== undefined && processingTimeout !== undefined && limit < processingTimeout / 2;
+    throw scant && own.ended ? new NoTime(messageOf(error), { cause: error }) : error;
   } finally {
     running.remove(own);
     lost?.removeEventListener("abort", gone);
@@ -169,12 +201,9 @@ async function settle(
   lost: AbortSignal | undefined,
 ): Promise<Settled> {
   const { error } = verdict;
+  if (verdict.is === "back") return [{ is: "retry" }, "retried", error];
   const { maxRetries, deadLetterTopic } = receiver.subscription.options;
   if (verdict.is === "again") {
-    // The invocation, the process or the lease is ending, which is no fault of the message's.
-    const ended = receiver.call.signal?.aborted || lost?.aborted;
-    if (ended || ApiError.is(error, "ERR_RUNTIME_CLOSED"))
-      return [{ is: "retry" }, "retried", error];
     const { attempt } = message;
     const endless = maxRetries === undefined && !deadLetterTopic;
     if (endless || attempt <= (maxRetries ?? 0)) {
@@ -184,7 +213,7 @@ async function settle(
   }
   if (!deadLetterTopic) return [done, verdict.is === "again" ? "dropped" : verdict.outcome, error];
   try {
-    await bury(receiver, deadLetterTopic, message, lost);
+    await bury(receiver, deadLetterTopic, message, error, lost);
     return [done, "dead-lettered", error];
   } catch (cause) {
     const why = `the dead-letter topic ${deadLetterTopic} did not take it: ${messageOf(cause)}`;
@@ -206,16 +235,22 @@ function backoff(first: number, attempt: number): number {
   return Math.min(first * 2 ** (attempt - 1), LONGEST_DELAY_MS);
 }
 
-/** Publishes a message as it came. Without its id: a broker that drops repeated ones would drop it. */
+/**
+ * Publishes a message as it came, with the reason beside it where it was not fit for a handler. Without its id: a broker that
+ * drops repeated ones would drop it.
+ */
 async function bury(
   { opened, call }: Receiver,
   topic: string,
   { data, orderingKey }: IncomingMessage,
+  error: unknown,
   lost: AbortSignal | undefined,
 ): Promise<void> {
   const key = opened.features.has("ORDERING") ? orderingKey : undefined;
   const own = lost ? { ...call, signal: either(lost, call.signal) } : call;
-  await opened.instance.publish(topic, { data, metadata: {}, orderingKey: key }, own);
+  const metadata: Record<string, string> = {};
+  if (error instanceof Invalid) metadata.deadLetterReason = error.message;
+  await opened.instance.publish(topic, { data, metadata, orderingKey: key }, own);
 }
 
 function either(one: AbortSignal, other: AbortSignal | undefined): AbortSignal {

@@ -2,6 +2,7 @@ import type { Call } from "../../contracts/host.ts";
 import { configurationError } from "../../errors.ts";
 import type { Runtime } from "../../runtime.ts";
 import { receive } from "./receive.ts";
+import { checkRetries } from "./retries.ts";
 import { checkSubscription } from "./scopes.ts";
 import { checkSubscriptions, inboxOf, type TopicSubscription } from "./subscribe.ts";
 
@@ -36,7 +37,7 @@ export function checkPushed(runtime: Runtime, subscriptions: readonly TopicSubsc
 }
 
 function check(runtime: Runtime, subscription: TopicSubscription): void {
-  const { pubsub, topic, options } = subscription;
+  const { pubsub, topic } = subscription;
   const opened = runtime.find("pubsub", pubsub);
   const { instance, component } = opened;
   checkSubscription(opened, subscription);
@@ -48,11 +49,5 @@ function check(runtime: Runtime, subscription: TopicSubscription): void {
       `${what}: nothing brings the messages of ${component.type} to ${runtime.options.host.target}, and nothing runs between invocations to fetch them. Use pubsub.cloudflare.queues on Workers, pubsub.aws.snssqs on Lambda`,
     );
   }
-  const { maxRetries: least = 0 } = options;
-  const { maxRetries: most = least } = instance;
-  if (least > most) {
-    throw configurationError(
-      `${what} with maxRetries ${least}: the component's own maxRetries is ${most}, after which the broker gives a message up. Raise it there and in what it describes`,
-    );
-  }
+  checkRetries(opened, subscription);
 }

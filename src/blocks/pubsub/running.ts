@@ -28,6 +28,10 @@ export class HandlerCall implements Call {
     return this.#stop.signal;
   }
 
+  get ended(): boolean {
+    return this.#ended !== undefined;
+  }
+
   get trace(): Trace {
     return traceFrom((name) => textOf(this.#event[name]));
   }

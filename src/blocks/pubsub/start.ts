@@ -3,6 +3,7 @@ import type { Subscription } from "../../contracts/pubsub.ts";
 import { ApiError, ComponentError, messageOf } from "../../errors.ts";
 import type { Runtime } from "../../runtime.ts";
 import { createReceiver, deliver } from "./deliver.ts";
+import { checkRetries } from "./retries.ts";
 import { checkSubscription } from "./scopes.ts";
 import { checkSubscriptions, guardedBy, type TopicSubscription } from "./subscribe.ts";
 
@@ -43,7 +44,8 @@ async function start(
     if (!opened.instance.subscribe) {
       throw new Error(`${opened.component.type} delivers nothing to a process`);
     }
-    const { metadata = {}, concurrency } = options;
+    checkRetries(opened, subscription);
+    const { metadata = {}, concurrency, deadLetterTopic } = options;
     const guard = options.idempotent === true ? (await import("./inbox.ts")).inbox() : undefined;
     const guarded =
       guard?.guard(subscription, runtime.find) ?? guardedBy(subscription, runtime.find);
@@ -53,6 +55,7 @@ async function start(
         topic,
         metadata,
         concurrency,
+        deadLetterTopic,
         deliver: (message, lost) => deliver(receiver, message, lost),
       },
       call,

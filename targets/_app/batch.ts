@@ -2,14 +2,20 @@ import type { Bulk } from "./routes.ts";
 
 /** Gathers messages that go to the app in one request. */
 export interface Batch<Entry> {
-  /** Resolves to the app's word on an entry. Rejects with the signal's reason where that comes first. */
-  add(entry: Entry, signal: AbortSignal | undefined): Promise<string>;
+  /**
+   * Resolves to the app's word on an entry. Rejects with the signal's reason where that comes first. `perhapsLast`: others
+   * may come only after it, so that they are waited for no longer than a moment.
+   */
+  add(entry: Entry, signal: AbortSignal | undefined, perhapsLast: boolean): Promise<string>;
 }
 
 interface Waiting<Entry> {
   readonly entry: Entry;
   readonly settle: (answer: Promise<string>) => void;
 }
+
+/** Milliseconds without another entry after which a request goes out to which nothing more may be coming. */
+const QUIET_MS = 10;
 
 /**
  * `send` gets as many entries as there may be, or those that came until the first of them has waited its time; its signal
@@ -25,7 +31,11 @@ export function createBatch<Entry>(
   let timer: NodeJS.Timeout | undefined;
   return { add };
 
-  function add(entry: Entry, signal: AbortSignal | undefined): Promise<string> {
+  function add(
+    entry: Entry,
+    signal: AbortSignal | undefined,
+    perhapsLast: boolean,
+  ): Promise<string> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason);
       const one: Waiting<Entry> = {
@@ -43,8 +53,14 @@ export function createBatch<Entry>(
       signal?.addEventListener("abort", leave, { once: true });
       waiting.add(one);
       if (waiting.size >= maxMessages) flush();
-      else timer ??= setTimeout(flush, maxWaitMs);
+      else wait(perhapsLast);
     });
+  }
+
+  function wait(perhapsLast: boolean): void {
+    if (timer && !perhapsLast) return;
+    clearTimeout(timer);
+    timer = setTimeout(flush, perhapsLast ? Math.min(QUIET_MS, maxWaitMs) : maxWaitMs);
   }
 
   function flush(): void {

@@ -99,7 +99,7 @@ function bulkHandler(
   });
   return async (event, { call }, delivery) => {
     const entry = { entryId: crypto.randomUUID(), event, delivery };
-    return (await batch.add(entry, call.signal)) as Status;
+    return (await batch.add(entry, call.signal, delivery.orderingKey !== undefined)) as Status;
   };
 }
 

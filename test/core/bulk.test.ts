@@ -5,7 +5,12 @@ import { inbox } from "../../src/blocks/pubsub/inbox.ts";
 import { receive } from "../../src/blocks/pubsub/receive.ts";
 import { startSubscriptions } from "../../src/blocks/pubsub/start.ts";
 import type { Component } from "../../src/contracts/component.ts";
-import { type IncomingMessage, type Outcome, pubSub } from "../../src/contracts/pubsub.ts";
+import {
+  type IncomingMessage,
+  type Outcome,
+  pubSub,
+  type SubscribeRequest,
+} from "../../src/contracts/pubsub.ts";
 import type { PillionEvent } from "../../src/events.ts";
 import { subscribe, type TopicSubscription } from "../../src/index.ts";
 import { createRuntime, type Runtime } from "../../src/runtime.ts";
@@ -99,6 +104,42 @@ describe("a list", () => {
     expect(got).toHaveLength(1);
     clock.advance(1);
     await settled(() => expect(got.map(({ length }) => length)).toEqual([100, 50]));
+  });
+
+  test("waits no longer than a moment for more of an order, whose next one waits for it", async () => {
+    const { got, handler } = lists();
+    let request: SubscribeRequest | undefined;
+    const component = pubSub({
+      type: "pubsub.ordered",
+      runsOn: ["node"],
+      fields: {},
+      features: () => ["ORDERING"],
+      open: () => ({
+        publish: async () => undefined,
+        native: () => undefined,
+        async subscribe(given) {
+          request = given;
+          return { stop: async () => undefined };
+        },
+      }),
+    })({});
+    const { runtime, clock } = runtimeWith(component);
+    await startSubscriptions(runtime, [subscribe("pubsub", "t", bulk(handler))]);
+    const deliver = (id: string, orderingKey?: string) => {
+      const data = JSON.stringify({ id, data: id });
+      return request?.deliver({ id, topic: "t", data, metadata: {}, attempt: 1, orderingKey });
+    };
+    const first = deliver("first");
+    const turns = () => new Promise((resolve) => setImmediate(resolve));
+    await turns();
+    clock.advance(500);
+    await turns();
+    expect(got).toEqual([]);
+    const keyed = deliver("keyed", "a");
+    await turns();
+    clock.advance(10);
+    expect(await Promise.all([first, keyed])).toEqual([{ is: "done" }, { is: "done" }]);
+    expect(got).toEqual([["first", "keyed"]]);
   });
 
   test("is of one rule's messages", async () => {

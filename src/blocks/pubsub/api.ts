@@ -33,6 +33,8 @@ export interface Delivery {
   readonly metadata: Readonly<Record<string, string>>;
   /** The message as it came, for whoever hands it on. */
   readonly data: Uint8Array | string;
+  /** Of its order, where it has one: the next of that order comes when this one is done. */
+  readonly orderingKey?: string | undefined;
   /** The same for all messages that are handed over together. */
   readonly source: DeliverySource;
 }

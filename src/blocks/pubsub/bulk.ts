@@ -44,7 +44,7 @@ export interface Collector<T = unknown> extends Handler<T> {
 /**
  * Has `handler` called with lists of messages, in the place of a subscription's or a rule's handler. Each message keeps its
  * own settlement: its retries, and its way to the dead-letter topic. What a platform brings with one invocation does not wait
- * for more.
+ * for more, nor does a message with an ordering key, whose next one waits for it.
  */
 export function bulk<T = unknown>(
   handler: BulkHandler<T>,
@@ -65,7 +65,8 @@ export function bulk<T = unknown>(
       }
       list.waiting.push({ event, blocks, delivery, resolve, reject });
       if (list.waiting.length >= maxMessagesCount) send(list);
-      else list.arrived();
+      // An invocation has brought all there is, and the next of an order waits for this one: nothing more may be coming.
+      else list.arrived(source.pushed || delivery.orderingKey !== undefined);
     });
   return Object.assign(collect, { atOnce: maxMessagesCount });
 
@@ -74,12 +75,11 @@ export function bulk<T = unknown>(
     const list: List<T> = { waiting: [], arrived, done: () => timer?.abort() };
     return list;
 
-    function arrived(): void {
-      // An invocation has brought all there is: when nothing comes for a moment, nothing will.
-      if (timer && !timer.signal.aborted && !source.pushed) return;
+    function arrived(perhapsLast: boolean): void {
+      if (timer && !timer.signal.aborted && !perhapsLast) return;
       timer?.abort();
       timer = new AbortController();
-      const ms = source.pushed ? Math.min(QUIET_MS, maxAwaitDurationMs) : maxAwaitDurationMs;
+      const ms = perhapsLast ? Math.min(QUIET_MS, maxAwaitDurationMs) : maxAwaitDurationMs;
       source.clock.sleep(ms, timer.signal).then(
         () => send(list),
         () => undefined,
@@ -96,7 +96,7 @@ export function bulk<T = unknown>(
   }
 }
 
-/** Milliseconds without another message after which an invocation's list is full. */
+/** Milliseconds without another message after which a list is full to which nothing more may be coming. */
 const QUIET_MS = 10;
 
 interface Waiting<T> {
@@ -109,8 +109,8 @@ interface Waiting<T> {
 
 interface List<T> {
   readonly waiting: Waiting<T>[];
-  /** Waits for more, for as long as the list may. */
-  arrived(): void;
+  /** Waits for more, for as long as the list may, or for a moment. */
+  arrived(perhapsLast: boolean): void;
   done(): void;
 }
 

@@ -146,7 +146,7 @@ async function run(
   { runtime, opened, source, call, running }: Receiver,
   handler: Handler,
   event: CloudEvent,
-  { id, attempt, metadata, data, deadline }: IncomingMessage,
+  { id, attempt, metadata, data, orderingKey, deadline }: IncomingMessage,
   lost: AbortSignal | undefined,
 ): Promise<HandlerResult> {
   call.signal?.throwIfAborted();
@@ -159,7 +159,7 @@ async function run(
   lost?.addEventListener("abort", gone);
   running.add(own, limit);
   try {
-    const delivery = { id, attempt, metadata, data, source };
+    const delivery = { id, attempt, metadata, data, orderingKey, source };
     return await own.settled(handler(event, runtime.blocksFor(own), delivery));
   } catch (error) {
     const scant =

@@ -2,6 +2,7 @@ import type { Mutant } from "./mutant.ts";
 
 const app = ["test/sidecar/app.test.ts"];
 const delivery = ["test/sidecar/delivery.test.ts"];
+const client = ["test/sidecar/client.test.ts"];
 const table = ["test/http/requests.test.ts"];
 const folder = "targets/cli/sidecar/app";
 
@@ -54,6 +55,27 @@ export const ofApps: readonly Mutant[] = [
     replace: "limit ?? Number.POSITIVE_INFINITY",
     by: "Number.POSITIVE_INFINITY",
     tests: app,
+  },
+  {
+    name: "sidecar and app: what the app was handling is sent again",
+    file: `${folder}/client.ts`,
+    replace: "performance.now() - began < UNREAD_MS",
+    by: "UNREAD_MS > 0",
+    tests: client,
+  },
+  {
+    name: "sidecar and app: what the app began to answer is sent again",
+    file: `${folder}/client.ts`,
+    replace: " && sent.socket?.bytesRead === known",
+    by: " && known >= 0",
+    tests: client,
+  },
+  {
+    name: "sidecar and app: what the sidecar itself cut off is sent again",
+    file: `${folder}/client.ts`,
+    replace: "soon && !closed &&",
+    by: "soon &&",
+    tests: client,
   },
   {
     name: "sidecar and app: a broker's metadata names the host",

@@ -30,8 +30,6 @@ export interface TestApp {
   /** Those for `/dapr/config`, `/dapr/subscribe` and `/healthz`. */
   readonly asked: readonly Got[];
   handle: Handle;
-  /** Ends the connection of the next request without a word, unread. */
-  cutNext(): void;
   /** What `/dapr/subscribe` answers: a string as it is. */
   subscriptions: unknown;
   healthy: boolean;
@@ -52,13 +50,7 @@ export async function startApp(
   const got: Got[] = [];
   const asked: Got[] = [];
   let present = 0;
-  let cuts = 0;
   const listener: RequestListener = (request, response) => {
-    if (cuts > 0) {
-      cuts--;
-      request.socket.resetAndDestroy();
-      return;
-    }
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", async () => {
@@ -87,7 +79,6 @@ export async function startApp(
     subscriptions,
     healthy: true,
     most: 0,
-    cutNext: () => void cuts++,
     close: () => closed(server),
   };
   return app;

@@ -239,19 +239,6 @@ describe("an app", () => {
     await sidecar.stop();
   });
 
-  test("that closes a connection as it is used again is called again at once", async () => {
-    const buried = { ...orders, topic: "buried", route: "/buried" };
-    const app = await startApp([{ ...orders, deadLetterTopic: "buried" }, buried]);
-    const sidecar = await startFor(app);
-    await publish(sidecar, "bus/orders", { n: 1 });
-    await expect.poll(() => numbersOf(app)).toEqual([1]);
-    app.cutNext();
-    await publish(sidecar, "bus/orders", { n: 2 });
-    await expect.poll(() => numbersOf(app)).toEqual([1, 2]);
-    expect(app.got.map(({ path }) => path)).toEqual(["/orders", "/orders"]);
-    await sidecar.stop();
-  });
-
   test("is called over TLS where --app-protocol says so, by a certificate of its own", async () => {
     const { cert, key } = makeCertificates();
     const tls = { cert: readFileSync(cert, "utf8"), key: readFileSync(key, "utf8") };

@@ -1,4 +1,5 @@
 import type { Agent, ClientRequest, IncomingMessage, RequestOptions } from "node:http";
+import { ApiError } from "../../../../src/errors.ts";
 import {
   type AppAnswer,
   type AppClient,
@@ -16,6 +17,7 @@ const http = process.getBuiltinModule("node:http");
 export interface ChannelClient extends AppClient {
   /** Whether the app says within `timeoutMs` that it is healthy. No turn, and no token. */
   isHealthy(path: string, timeoutMs: number): Promise<boolean>;
+  /** Ends the calls under way. Later ones throw `ERR_RUNTIME_CLOSED`. */
   close(): void;
 }
 
@@ -30,6 +32,9 @@ type Start = (
   answered: (response: IncomingMessage) => void,
 ) => ClientRequest;
 
+/** How soon a connection ends, in milliseconds, that the app had closed before it could read what was sent last. */
+const UNREAD_MS = 10;
+
 /** Calls over kept-alive connections. Certificates are not looked at, as in Dapr: the app is on the same machine. */
 export function createClient(options: ClientOptions): ChannelClient {
   const { address, port, secure, token, maxConcurrency } = options;
@@ -37,10 +42,12 @@ export function createClient(options: ClientOptions): ChannelClient {
   const gate = createGate(maxConcurrency);
   const target = { host: address, port, rejectUnauthorized: false };
   const own = tokenHeader(token);
+  let closed = false;
   return {
     async call(request, signal) {
       const leave = await gate.enter(signal);
       try {
+        if (closed) throw new ApiError("ERR_RUNTIME_CLOSED", "the sidecar calls its app no more");
         return await exchange({ ...request, headers: { ...request.headers, ...own } }, signal);
       } finally {
         leave();
@@ -51,10 +58,13 @@ export function createClient(options: ClientOptions): ChannelClient {
       const answer = await once(probe, AbortSignal.timeout(timeoutMs)).catch(() => undefined);
       return answer !== undefined && answer.status >= 200 && answer.status < 300;
     },
-    close: () => agent.destroy(),
+    close() {
+      closed = true;
+      agent.destroy();
+    },
   };
 
-  /** The app may close a connection just when it is used again: that the app has not read. */
+  /** The app may close a connection just when it is used again: that the app has not read, and only that is sent again. */
   async function exchange(request: AppRequest, signal: AbortSignal): Promise<AppAnswer> {
     try {
       return await once(request, signal);
@@ -67,6 +77,8 @@ export function createClient(options: ClientOptions): ChannelClient {
   function once(request: AppRequest, signal: AbortSignal, pooled = true): Promise<AppAnswer> {
     const { method, path, headers, body } = request;
     const length = body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) };
+    const began = performance.now();
+    let known = 0;
     return new Promise((resolve, reject) => {
       const sent = start(
         {
@@ -77,10 +89,14 @@ export function createClient(options: ClientOptions): ChannelClient {
         },
         (response) => collect(response).then(resolve, reject),
       );
+      sent.on("socket", ({ bytesRead }) => (known = bytesRead));
       sent.on("error", (error: NodeJS.ErrnoException) => {
         if (signal.aborted) return reject(signal.reason);
-        const stale = sent.reusedSocket && /^(ECONNRESET|EPIPE)$/.test(error.code ?? "");
-        reject(stale ? new Stale(error.message) : error);
+        const soon = performance.now() - began < UNREAD_MS;
+        // Once closed, it was the sidecar that ended the connection.
+        const unread = soon && !closed && sent.reusedSocket && sent.socket?.bytesRead === known;
+        const ended = /^(ECONNRESET|EPIPE)$/.test(error.code ?? "");
+        reject(unread && ended ? new Stale(error.message) : error);
       });
       // Node would write the headers before a string as UTF-8, which they are already.
       sent.end(typeof body === "string" ? Buffer.from(body) : body);
@@ -88,7 +104,7 @@ export function createClient(options: ClientOptions): ChannelClient {
   }
 }
 
-/** A connection that had been used before ended before there was an answer. */
+/** A connection that had been used before was at its end when it was used again. */
 class Stale extends Error {}
 
 function overHttp(): [Start, Agent] {

@@ -14,10 +14,18 @@ const LONGEST_MS = 2_147_483_647;
 const REDELIVERY_MS = 1000;
 
 /** Topics in this process. A message goes to those who subscribe when it is published, and is gone with the process. */
-export function memoryBus({ clock, random }: Host, name: string): PubSub {
+export function memoryBus(
+  { processingTimeout }: { readonly processingTimeout: number },
+  { clock, random }: Host,
+  name: string,
+): PubSub {
+  if (processingTimeout <= 0) {
+    throw new ComponentError("config", `component ${name}: processingTimeout must be above 0`);
+  }
   const lines = new Set<Line>();
   const ends = new AbortController();
   return {
+    processingTimeout,
     async publish(topic, message) {
       if (ends.signal.aborted)
         throw new ComponentError("unavailable", `component ${name} is closed`);

@@ -29,9 +29,16 @@ export const state = /* @__PURE__ */ stateStore({
 export const pubsub = /* @__PURE__ */ pubSub({
   type: "pubsub.in-memory",
   runsOn: ["node"],
-  fields: {},
+  fields: {
+    processingTimeout: {
+      type: "duration",
+      default: 60,
+      description:
+        "Time that a handler has for a message. Then it is given up, and the message comes again as after a failure. Not Dapr's.",
+    },
+  },
   features: () => ["SUBSCRIBE_WILDCARDS", "DELAY"],
-  open: (_settings, host, name) => memoryBus(host, name),
+  open: memoryBus,
 });
 
 type Items = Map<string, StoredItem & { readonly etag: string }>;

@@ -1,4 +1,10 @@
+import { expect, test, vi } from "vitest";
 import * as memory from "../bindings/memory.ts";
+import { startSubscriptions } from "../src/blocks/pubsub/start.ts";
+import { subscribe } from "../src/index.ts";
+import { createRuntime } from "../src/runtime.ts";
+import { virtualClock } from "../src/testing.ts";
+import { processHost } from "../targets/_process/host.ts";
 import { pubSubSuite } from "./conformance/pubsub.ts";
 
 const lost = "a message is gone where nobody subscribes";
@@ -16,3 +22,39 @@ pubSubSuite("pubsub.in-memory", () => memory.pubsub({}), {
     "a message whose time is over is delivered to nobody": lost,
   },
 });
+
+test("a handler that never ends is given up after processingTimeout, and its message comes again", async () => {
+  const clock = virtualClock();
+  const components = { pubsub: memory.pubsub({}) };
+  await using runtime = createRuntime({
+    id: "shop",
+    components,
+    host: processHost("node", { clock }),
+  });
+  const seen: number[] = [];
+  const hanging = subscribe("pubsub", "stuck", (_event, _blocks, { attempt }) => {
+    seen.push(attempt);
+    return attempt === 1 ? new Promise<void>(() => undefined) : undefined;
+  });
+  const live = await startSubscriptions(runtime, [hanging]);
+  await runtime.blocks.pubsub("pubsub").publish("stuck", 1);
+  await vi.waitFor(() => expect(seen).toEqual([1]));
+  for (let s = 0; s < 59; s++) {
+    clock.advance(1000);
+    await turn();
+  }
+  expect(seen).toEqual([1]);
+  await vi.waitFor(() => {
+    clock.advance(1000);
+    expect(seen).toEqual([1, 2]);
+  });
+  await live.stop();
+});
+
+test("no time for a handler is refused", async () => {
+  const components = { pubsub: memory.pubsub({ processingTimeout: 0 }) };
+  await using runtime = createRuntime({ id: "shop", components, host: processHost("node") });
+  expect(() => runtime.find("pubsub", "pubsub")).toThrow("processingTimeout must be above 0");
+});
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));

@@ -70,6 +70,12 @@ export const kafkaFields = {
     description:
       "Unhandled messages of a partition, those that are to come again too, beyond which no more are fetched.",
   },
+  processingTimeout: {
+    type: "duration",
+    default: 60,
+    description:
+      "Time that a handler has for a message. Then it is given up, and the message comes again as after a failure, with what has its key behind it. Not Dapr's.",
+  },
   heartbeatInterval: {
     type: "duration",
     default: 3,

@@ -107,6 +107,7 @@ export function planOf(settings: KafkaSettings, component: string): Plan {
       settings.heartbeatInterval >= settings.sessionTimeout,
       "heartbeatInterval must be less than sessionTimeout, about a third of it",
     ],
+    [settings.processingTimeout <= 0, "processingTimeout must be above 0"],
     [settings.channelBufferSize < 1, "channelBufferSize must be at least 1"],
   ]);
   return {

@@ -10,6 +10,7 @@ export interface MqttSettings {
   readonly cleanSession: boolean;
   readonly protocolVersion: number;
   readonly shareGroup: string | undefined;
+  readonly processingTimeout: number;
   readonly caCert: string | undefined;
   readonly clientCert: string | undefined;
   readonly clientKey: string | undefined;
@@ -56,6 +57,7 @@ export function planOf(settings: MqttSettings, random: Random, component: string
     ],
     [!secure && Boolean(caCert || clientCert), "caCert and clientCert need a url of mqtts or wss"],
     [!clientCert !== !clientKey, "clientCert and clientKey belong together: set both or neither"],
+    [settings.processingTimeout <= 0, "processingTimeout must be above 0"],
     [/[/+#]/.test(shareGroup ?? ""), "shareGroup must have none of / + # in it"],
   ]);
   return {

@@ -63,6 +63,8 @@ function kafkaBroker(settings: KafkaOptions, host: Host, name: string): PubSub {
   const recordOf = (message: OutgoingMessage) =>
     checkSize(toRecord(message, headers, name), settings.maxMessageBytes, name);
   return {
+    processingTimeout: settings.processingTimeout,
+
     init: (call) => sender.connect(call),
 
     publish: async (topic, message, call) => sender.send(topic, [recordOf(message)], call),

@@ -44,6 +44,12 @@ const fields = {
     description:
       "Processes with the same one share the messages (`$share/<group>/<topic>`), each with a consumerID of its own that it keeps. What is published while none of them is there is lost. Not Dapr's.",
   },
+  processingTimeout: {
+    type: "duration",
+    default: 60,
+    description:
+      "Time that a handler has for a message. Then it is given up, and the message comes again as after a failure. Not Dapr's.",
+  },
   caCert: {
     type: "string",
     description:
@@ -85,6 +91,8 @@ function mqttBroker(
   });
   const subscriber = createSubscriber({ settings, plan, clock, random, component: name });
   return {
+    processingTimeout: settings.processingTimeout,
+
     init: async (call) => void (await ready(call)),
 
     async publish(topic, { data, metadata }, call) {

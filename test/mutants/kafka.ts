@@ -60,4 +60,11 @@ export const kafka: readonly Mutant[] = [
     by: "return;",
     tests: ["test/node/kafka-kill.test.ts"],
   },
+  {
+    name: "Kafka: a handler has no limit",
+    file: "bindings/node/kafka.ts",
+    replace: "processingTimeout: settings.processingTimeout,",
+    by: "",
+    tests,
+  },
 ];

@@ -47,4 +47,11 @@ export const mqtt: readonly Mutant[] = [
     by: "waiting.length = 0;",
     tests,
   },
+  {
+    name: "MQTT: a handler has no limit",
+    file: "bindings/node/mqtt.ts",
+    replace: "processingTimeout: settings.processingTimeout,",
+    by: "",
+    tests,
+  },
 ];

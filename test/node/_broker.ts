@@ -1,7 +1,10 @@
+import { startSubscriptions } from "../../src/blocks/pubsub/start.ts";
+import type { TopicSubscription } from "../../src/blocks/pubsub/subscribe.ts";
 import type { Component } from "../../src/contracts/component.ts";
 import type { Call } from "../../src/contracts/host.ts";
 import type { IncomingMessage, Outcome, PubSub } from "../../src/contracts/pubsub.ts";
 import { ComponentError } from "../../src/errors.ts";
+import { createRuntime, type Runtime } from "../../src/runtime.ts";
 import { processHost } from "../../targets/_process/host.ts";
 
 /** A call with no end. */
@@ -15,6 +18,24 @@ export const call: Call = {
 /** The broker itself, of app `shop`. */
 export function opened(component: Component<"pubsub">): PubSub {
   return component.open(processHost("node"), "broker", "shop");
+}
+
+/** A process of app `shop` with these subscriptions to `pubsub`, and blocks to publish by. */
+export async function serving(
+  component: Component<"pubsub">,
+  ...subscriptions: readonly TopicSubscription[]
+): Promise<Runtime> {
+  const runtime = createRuntime({
+    id: "shop",
+    components: { pubsub: component },
+    host: processHost("node"),
+  });
+  const live = await startSubscriptions(runtime, subscriptions);
+  const close = async () => {
+    await live.stop();
+    await runtime.close();
+  };
+  return { ...runtime, close, [Symbol.asyncDispose]: close };
 }
 
 export interface Consumer {

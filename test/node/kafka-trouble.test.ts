@@ -1,8 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { pubsub } from "../../bindings/node/kafka.ts";
 import type { Outcome, PubSub } from "../../src/contracts/pubsub.ts";
+import { subscribe } from "../../src/index.ts";
 import { absentKafka, type KafkaServer, startKafka } from "../harness/kafka.ts";
-import { call, consume, failure, opened, text } from "./_broker.ts";
+import { call, consume, failure, opened, serving, text } from "./_broker.ts";
 
 const absent = absentKafka();
 type Options = Partial<Parameters<typeof pubsub>[0]>;
@@ -22,6 +23,7 @@ describe("Kafka's settings are refused by name:", () => {
     [{ backOffMaxRetries: 3 }, "would lose messages"],
     [{ schemaRegistryURL: "http://r" }, "schemaRegistryURL: Avro"],
     [{ oidcClientSecret: "secret" }, "oidcClientSecret: OIDC"],
+    [{ processingTimeout: 0 }, "processingTimeout must be above 0"],
     [{ heartbeatInterval: "20s" }, "heartbeatInterval must be less"],
     [{ excludeHeaderMetaRegex: "(" }, "excludeHeaderMetaRegex is no expression"],
   ])("%j", (options, problem) => {
@@ -66,6 +68,30 @@ describe.skipIf(absent)(`Kafka${absent ? ` (skipped: ${absent})` : ""}`, () => {
     await vi.waitFor(() => expect(seen.map(text).sort()).toEqual(["old", "x"]), 10_000);
     expect(await server.committed("g1", "first")).toEqual([0, 1]);
     release();
+  });
+
+  test("a handler that never ends is given up, and its message comes again in the order of its key", async () => {
+    await server.create("stuck", 1);
+    const seen: string[] = [];
+    const hanging = subscribe(
+      "pubsub",
+      "stuck",
+      ({ data }, _blocks, { attempt }) => {
+        seen.push(`${data} ${attempt}`);
+        return data === "stuck" && attempt < 3 ? new Promise<void>(() => undefined) : undefined;
+      },
+      { maxRetries: 5, retryDelayMs: 10 },
+    );
+    const options = { processingTimeout: "300ms", brokers: server.brokers, authType: "none" };
+    await using runtime = await serving(pubsub(options), hanging);
+    for (const data of ["stuck", "after"])
+      await runtime.blocks.pubsub("pubsub").publish("stuck", data, { orderingKey: "k" });
+    const order = ["stuck 1", "stuck 2", "stuck 3", "after 1"];
+    await vi.waitFor(() => expect(seen).toEqual(order), 10_000);
+    await vi.waitFor(
+      async () => expect(await server.committed("shop", "stuck")).toEqual([2]),
+      5000,
+    );
   });
 
   test("what is to come again is not committed past, stops no other, and keeps its key's order", async () => {

@@ -4,11 +4,12 @@ import mqtt from "mqtt";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { pubsub } from "../../bindings/node/mqtt.ts";
 import type { Outcome, PubSub } from "../../src/contracts/pubsub.ts";
+import { subscribe } from "../../src/index.ts";
 import { eventOf, startConsumer } from "../harness/consumers.ts";
 import { newFolder } from "../harness/folder.ts";
 import { absentMosquitto, type Mosquitto, startMosquitto } from "../harness/mosquitto.ts";
 import { makeCertificates } from "../harness/redis.ts";
-import { call, consume, failure, opened, text } from "./_broker.ts";
+import { call, consume, failure, opened, serving, text } from "./_broker.ts";
 
 const absent = absentMosquitto();
 type Options = Partial<Parameters<typeof pubsub>[0]>;
@@ -20,6 +21,7 @@ describe("MQTT's settings are refused by name:", () => {
     [{ url: "localhost" }, "url is none"],
     [{ url: "amqp://u:secret@h" }, "url must begin with one of mqtt, tcp"],
     [{ qos: 3 }, "qos must be 0, 1 or 2"],
+    [{ processingTimeout: 0 }, "processingTimeout must be above 0"],
     [{ protocolVersion: 3 }, "protocolVersion must be 4"],
     [{ caCert: "pem" }, "need a url of mqtts or wss"],
     [{ url: "mqtts://h", clientCert: "pem" }, "belong together"],
@@ -44,6 +46,25 @@ describe.skipIf(absent)(`MQTT${absent ? ` (skipped: ${absent})` : ""}`, () => {
   });
   afterEach(() => Promise.all(brokers.splice(0).map((one) => one.close?.())));
   afterAll(() => server?.stop());
+
+  test("handlers that never end are given up, and let the next messages come", async () => {
+    const seen: string[] = [];
+    const hanging = subscribe(
+      "pubsub",
+      "stuck",
+      ({ data }, _blocks, { attempt }) => {
+        seen.push(`${data} ${attempt}`);
+        return attempt === 1 && data !== "last" ? new Promise<void>(() => undefined) : undefined;
+      },
+      { concurrency: 2, maxRetries: 5, retryDelayMs: 10 },
+    );
+    const options = { processingTimeout: "300ms", url: server.url, consumerID: "stuck" };
+    await using runtime = await serving(pubsub(options), hanging);
+    for (const data of ["1", "2", "3", "last"])
+      await runtime.blocks.pubsub("pubsub").publish("stuck", data);
+    const handled = ["1 1", "1 2", "2 1", "2 2", "3 1", "3 2", "last 1"];
+    await vi.waitFor(() => expect(seen.toSorted()).toEqual(handled), 10_000);
+  });
 
   test.each([4, 5])(
     "by version %i: what a killed process had in hand comes to the next with its client id",

@@ -42,10 +42,18 @@ interface Held {
   readonly message: IncomingMessage;
 }
 
-interface Waiting {
+interface Waiting extends Kept {
   readonly held: Held;
-  readonly turn: AbortController;
 }
+
+/** A message that the queue gives to nobody else, for now. */
+interface Kept {
+  /** Resolves once the queue is asked no more to wait: what it is told next is the last. */
+  end(): Promise<void>;
+}
+
+/** The longest that a dead letter takes, which is published before a delivery ends: the topic is looked for, and sent to. */
+const LETTER_MS = 2 * LIMIT_MS;
 
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 30_000;
@@ -145,15 +153,23 @@ export function createLine(
       start(route, held);
       return;
     }
-    const turn = new AbortController();
-    route.waiting.push({ held, turn });
-    keep(held, turn.signal).catch(() => undefined);
+    route.waiting.push({ held, ...keep(held) });
   }
 
-  /** Keeps a message that waits for its turn from being given to another. */
-  async function keep(held: Held, turn: AbortSignal): Promise<void> {
-    for (;;) {
-      await clock.sleep(visibility / 2, turn);
+  function keep(held: Held, until = Number.POSITIVE_INFINITY): Kept {
+    const ended = new AbortController();
+    const kept = hideAgain(held, until, ended.signal).catch(() => undefined);
+    return {
+      end() {
+        ended.abort();
+        return kept;
+      },
+    };
+  }
+
+  async function hideAgain(held: Held, until: number, ended: AbortSignal): Promise<void> {
+    while (clock.now() < until) {
+      await clock.sleep(visibility / 2, ended);
       await hideAll([held], visibility);
     }
   }
@@ -172,15 +188,18 @@ export function createLine(
   function next(route: Route): void {
     const waiting = route.waiting.shift();
     if (!waiting) return;
-    const { held, turn } = waiting;
-    turn.abort();
+    const { held, end } = waiting;
     // The handler gets all of the time that a handler has. Where that fails, another has the message.
-    start(route, held, hideAll([held], visibility));
+    const hidden = end().then(() => hideAll([held], visibility));
+    start(route, held, hidden);
   }
 
   async function handle(route: Route, held: Held, before?: Promise<void>): Promise<void> {
     await before;
-    await settle(route, held, await route.request.deliver(held.message));
+    const kept = keep(held, clock.now() + visibility + LETTER_MS);
+    const outcome = await route.request.deliver(held.message);
+    await kept.end();
+    await settle(route, held, outcome);
   }
 
   /** What cannot be told to the broker comes again, which is what a message may always do. */
@@ -227,9 +246,10 @@ export function createLine(
   async function stop(route: Route): Promise<void> {
     if (routes.get(route.name) === route) routes.delete(route.name);
     const rest = route.waiting.splice(0);
-    for (const { turn } of rest) turn.abort();
     wake();
-    await Promise.all([giveBack(rest.map(({ held }) => held)), ...route.running]);
+    const ended = Promise.all(rest.map(({ end }) => end()));
+    const given = ended.then(() => giveBack(rest.map(({ held }) => held)));
+    await Promise.all([given, ...route.running]);
   }
 
   function changed(): Promise<void> {

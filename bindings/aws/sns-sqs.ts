@@ -7,6 +7,7 @@ import {
   type SubscribeRequest,
   type Subscription,
 } from "../../src/contracts/pubsub.ts";
+import { graceOf } from "../_lease.ts";
 import { createLive } from "../_live.ts";
 import { withAccount } from "./_aws-fields.ts";
 import { asking, type Broker, createBroker, LIMIT_MS } from "./_sns-broker.ts";
@@ -53,7 +54,7 @@ const fields = /* @__PURE__ */ withAccount({
     type: "duration",
     default: 10,
     description:
-      "How long a process that pulls has a message before the queue delivers it again: the time of its handler. In a Lambda function it is the queue's own setting and the function's timeout.",
+      "How long the queue waits for a process that pulls before it delivers a message again. A handler has a tenth less, at most a second. In a Lambda function it is the queue's own setting and the function's timeout.",
   },
   messageWaitTimeSeconds: {
     type: "number",
@@ -123,10 +124,11 @@ function snsSqs(settings: SnsSqsSettings, host: Host, component: string): PubSub
   checkSettings(settings, component);
   const broker = createBroker(settings, host, component);
   const pulls = host.target === "node";
+  const visibility = settings.messageVisibilityTimeout;
   const puller = createPuller(broker, settings);
   return {
     maxBulkMessages: MAX_ENTRIES,
-    processingTimeout: pulls ? settings.messageVisibilityTimeout : undefined,
+    processingTimeout: pulls ? visibility - graceOf(visibility) : undefined,
     maxRetries: settings.messageReceiveLimit && settings.messageReceiveLimit - 1,
     publish: (topic, message, call) => publish(broker, settings, topic, message, call),
     publishBulk: (topic, messages, call) => publishBulk(broker, settings, topic, messages, call),

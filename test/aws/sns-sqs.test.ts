@@ -1,9 +1,11 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { startSubscriptions } from "../../src/blocks/pubsub/start.ts";
 import { type Handler, type SubscribeOptions, subscribe } from "../../src/index.ts";
 import { createRuntime } from "../../src/runtime.ts";
 import { processHost } from "../../targets/_process/host.ts";
 import { type Aws, account, startAws } from "../harness/aws.ts";
+import { consume as pull } from "../node/_broker.ts";
 import { failureOf } from "./_beds.ts";
 import { absent, broker, skipped } from "./_brokers.ts";
 
@@ -162,6 +164,50 @@ describe.skipIf(absent())(skipped("pubsub.aws.snssqs against SNS and SQS"), () =
       const make = broker(server, { consumerID: "x", ...options });
       expect(make.open(processHost("node"), "pubsub")).toMatchObject({ maxRetries: 1 });
     });
+  });
+
+  describe("a message whose handler takes longer than the queue waits", () => {
+    test("has its tries, one after the other, and one dead letter", async () => {
+      const [app, topic, letters] = [fresh("shop"), fresh("orders"), fresh("letters")];
+      const runtime = runtimeOf(app);
+      const tries: number[] = [];
+      let [running, most, buried] = [0, 0, 0];
+      const endless: Handler = (_event, { call: { signal } }, { attempt }) => {
+        tries.push(attempt);
+        most = Math.max(most, ++running);
+        signal?.addEventListener("abort", () => running--);
+        return new Promise(() => undefined);
+      };
+      const policy = { maxRetries: 1, retryDelayMs: 1000, deadLetterTopic: letters };
+      await startSubscriptions(runtime, [
+        subscribe("pubsub", topic, endless, policy),
+        subscribe("pubsub", letters, () => void buried++),
+      ]);
+      await publisher().publish(topic, "x");
+      await vi.waitFor(() => expect(buried).toBe(1), patience);
+      // What the queue delivered beside, or was not told, would come within this time.
+      await sleep(3500);
+      expect({ tries, most, buried }).toEqual({ tries: [1, 2], most: 1, buried: 1 });
+      expect(await left(app)).toBe(0);
+    }, 30_000);
+
+    test("is kept from others for as long as its dead letter takes", async () => {
+      const [app, topic] = [fresh("shop"), fresh("orders")];
+      const alone = () => {
+        const own = broker(server, { ...quick, consumerID: app }).open(processHost("node"), "own");
+        onTestFinished(() => own.close?.());
+        return own;
+      };
+      const slow = () => sleep(3500, { is: "done" } as const);
+      const first = await pull(alone(), topic, slow, {}, 1);
+      await publisher().publish(topic, "x");
+      await vi.waitFor(() => expect(first.seen).toHaveLength(1), patience);
+      const second = await pull(alone(), topic);
+      await vi.waitFor(async () => expect(await left(app)).toBe(0), patience);
+      expect([first.seen.length, second.seen.length]).toEqual([1, 0]);
+      for (const data of ["1", "2", "3"]) await publisher().publish(topic, data);
+      await vi.waitFor(() => expect(second.seen).not.toEqual([]), patience);
+    }, 30_000);
   });
 
   test("without SNS's envelope the topic is the app's only one", async () => {

@@ -43,6 +43,20 @@ export const snsSqs: readonly Mutant[] = [
     tests: process,
   },
   {
+    name: "SNS/SQS: a handler has as long as the queue waits, and what follows it has no time",
+    file: line,
+    replace: "while (clock.now() < until) {",
+    by: "while (clock.now() < until && until > 1e15) {",
+    tests: process,
+  },
+  {
+    name: "SNS/SQS: a message is kept from others after its delivery",
+    file: line,
+    replace: "    await kept.end();\n",
+    by: "",
+    tests: process,
+  },
+  {
     name: "SNS/SQS: a topic takes the place of another in the queue's policy",
     file: "bindings/aws/_sqs-queue.ts",
     replace: "Statement: [...statements, added]",

@@ -3,8 +3,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Publisher } from "../../src/blocks/pubsub/api.ts";
+import type { BulkEntry, Publisher } from "../../src/blocks/pubsub/api.ts";
 import { ApiError } from "../../src/index.ts";
+import { type Effects, inMemory, type Tally, tallyOf } from "./effects.ts";
 import { root } from "./folder.ts";
 import { ended, owned, started } from "./process.ts";
 
@@ -16,15 +17,21 @@ export interface Consumption {
   /** Handlers at a time, and the milliseconds that each takes. */
   readonly concurrency: number;
   readonly ms: number;
+  /** What its handlers do; nothing if absent. */
+  readonly effects?: Effects | undefined;
   /** Variables beside those of this process. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
 export interface ConsumerProcess {
-  /** Numbers whose handler has begun and not ended. */
+  /** Numbers of which a delivery has begun and not ended. */
   readonly inHand: ReadonlySet<number>;
-  /** How often the handler of each number has ended. */
+  /** How often each number was handled. */
   readonly done: ReadonlyMap<number, number>;
+  /** Deliveries that have begun. */
+  begun(): number;
+  /** Deliveries of which the inbox said that it knows them. */
+  repeated(): number;
   /** Bytes that the process holds. */
   memory(): number;
   /** SIGKILL. */
@@ -44,19 +51,26 @@ export function eventOf(number: number) {
   };
 }
 
+/** A number to publish, as the same event each time. */
+export function entryOf(number: number): BulkEntry<number> {
+  const id = String(number);
+  return { data: number, entryId: id, cloudEvent: { id } };
+}
+
 /** Resolves once the process is subscribed. */
 export async function startConsumer(what: Consumption): Promise<ConsumerProcess> {
-  const { type, options, topic, concurrency, ms, env } = what;
+  const { env, ...consumption } = what;
   const script = join(root, "test/node/_consumer.ts");
-  const words = [type, JSON.stringify(options), topic, String(concurrency), String(ms)];
   const child: ChildProcess = owned(
-    spawn(process.execPath, [script, ...words], {
+    spawn(process.execPath, [script, JSON.stringify(consumption)], {
       stdio: ["ignore", "pipe", "pipe"],
       env: { ...process.env, ...env },
     }),
   );
   const inHand = new Set<number>();
   const done = new Map<number, number>();
+  let begun = 0;
+  let repeated = 0;
   let errors = "";
   child.stderr?.on("data", (chunk) => {
     errors = (errors + chunk).slice(-4000);
@@ -64,19 +78,25 @@ export async function startConsumer(what: Consumption): Promise<ConsumerProcess>
   const ready = new Promise<void>((resolve) => {
     createInterface({ input: child.stdout as NodeJS.ReadableStream }).on("line", (line) => {
       if (line === "ready") return resolve();
+      const [sign] = line;
       const number = Number(line.slice(1));
-      if (line.startsWith("+")) {
+      if (sign === "+") {
+        begun++;
         inHand.add(number);
-        return;
+      } else if (sign === "=") {
+        repeated++;
+      } else {
+        inHand.delete(number);
+        if (sign === "-") done.set(number, (done.get(number) ?? 0) + 1);
       }
-      inHand.delete(number);
-      done.set(number, (done.get(number) ?? 0) + 1);
     });
   });
   await started(child, () => errors, ready);
   return {
     inHand,
     done,
+    begun: () => begun,
+    repeated: () => repeated,
     memory: () =>
       1024 *
       Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))?.[1]),
@@ -89,26 +109,40 @@ export async function startConsumer(what: Consumption): Promise<ConsumerProcess>
 }
 
 export interface KillResult {
-  /** Numbers that no handler ended with. */
+  /** Numbers that were not handled. */
   readonly missing: readonly number[];
-  /** Handlers that ended beyond the first for their number. */
+  /** Deliveries that were handled beyond the first of their number, by the handler or because the inbox knew them. */
   readonly duplicates: number;
-  /** Of each kill: how many handlers it cut off. */
+  /** Deliveries that began. */
+  readonly begun: number;
+  /** Those that the inbox knew. */
+  readonly repeated: number;
+  /** Of the handlers, behind their inbox. */
+  readonly effects: Tally;
+  /** Of each kill: how many deliveries it cut off. */
   readonly cut: readonly number[];
   /** Publishes that failed and were made again. */
   readonly again: number;
 }
 
 /**
- * Publishes the numbers below `count` while two processes consume them; kills one of them five times, each when so many more
- * are handled, and restarts the broker once in between.
+ * Publishes the numbers below `count` while two processes consume them, idempotent, with their effects in a SQLite file;
+ * kills one of them five times, each when so many more are handled, and restarts the broker once in between.
  */
 export async function killRun(
-  what: Consumption,
+  consumption: Consumption,
   publisher: Publisher,
   count: number,
   restart: () => Promise<void>,
 ): Promise<KillResult> {
+  using folder = inMemory();
+  const connectionString = join(folder.path, "state.db");
+  const effects: Effects = {
+    type: "state.sqlite",
+    options: { connectionString },
+    idempotent: true,
+  };
+  const what = { ...consumption, effects };
   const living = await Promise.all([startConsumer(what), startConsumer(what)]);
   const all = [...living];
   const cut: number[] = [];
@@ -119,16 +153,14 @@ export async function killRun(
       continue;
     }
     await reached(all, part * count);
-    const victim = living[cut.length % 2] as ConsumerProcess;
-    // After a restart it may have nothing yet.
-    for (let turn = 0; turn < 200 && victim.inHand.size === 0; turn++) await sleep(50);
+    const victim = await busyOne(cut.length % 2 === 0 ? living : living.toReversed());
     await victim.kill();
     // What its pipe still held has been read once the process is gone and a turn is over.
     await sleep(50);
     cut.push(victim.inHand.size);
     const next = await startConsumer(what);
     all.push(next);
-    living[(cut.length - 1) % 2] = next;
+    living[living.indexOf(victim)] = next;
   }
   const again = await publishing;
   await reached(all, count);
@@ -138,10 +170,21 @@ export async function killRun(
     await sleep(50);
   }
   await Promise.all(living.map((one) => one.stop()));
-  return { ...tally(all, count), cut, again };
+  return { ...deliveries(all, count), effects: await tallyOf(effects, count), cut, again };
 }
 
-function tally(all: readonly ConsumerProcess[], count: number) {
+/** The first that has something in hand; after a restart the other may have nothing for long. */
+async function busyOne(living: readonly ConsumerProcess[]): Promise<ConsumerProcess> {
+  const end = Date.now() + 20_000;
+  for (;;) {
+    const busy = living.find(({ inHand }) => inHand.size > 0);
+    if (busy) return busy;
+    if (Date.now() > end) throw new Error("no consumer has anything in hand");
+    await sleep(50);
+  }
+}
+
+function deliveries(all: readonly ConsumerProcess[], count: number) {
   const times = new Map<number, number>();
   for (const { done } of all) {
     for (const [number, often] of done) times.set(number, (times.get(number) ?? 0) + often);
@@ -149,7 +192,14 @@ function tally(all: readonly ConsumerProcess[], count: number) {
   const numbers = Array.from({ length: count }, (_, number) => number);
   const missing = numbers.filter((number) => !times.has(number));
   const ends = [...times.values()].reduce((sum, often) => sum + often, 0);
-  return { missing, duplicates: ends - times.size };
+  const sum = (of: (one: ConsumerProcess) => number) =>
+    all.reduce((total, one) => total + of(one), 0);
+  return {
+    missing,
+    duplicates: ends - times.size,
+    begun: sum((one) => one.begun()),
+    repeated: sum((one) => one.repeated()),
+  };
 }
 
 /** Waits until so many different numbers are handled. */
@@ -171,8 +221,7 @@ async function publishAll(publisher: Publisher, topic: string, count: number): P
     const length = Math.min(PART, count - first);
     let numbers = Array.from({ length }, (_, index) => first + index);
     while (numbers.length > 0) {
-      const entries = numbers.map((data) => ({ data, entryId: String(data) }));
-      const failures = await publisher.publishBulk(topic, entries).then(
+      const failures = await publisher.publishBulk(topic, numbers.map(entryOf)).then(
         () => [],
         (error: unknown) => {
           if (!ApiError.is(error, "unavailable")) throw error;

@@ -52,6 +52,13 @@ export const above: readonly Mutant[] = [
     tests: boxes,
   },
   {
+    name: "inbox: an event is remembered once its handler has ended",
+    file: memory,
+    replace: "await instance.transaction?.([...operations, mark], call);\n      phase",
+    by: "await instance.transaction?.(operations[0] ? operations : [mark], call);\n      if (!operations[0]) phase",
+    tests: ["test/node/sqlite-queue-kill.test.ts"],
+  },
+  {
     name: "inbox: every lost race is a repetition",
     file: memory,
     replace: '"etag-mismatch") && (await isKnown(call))) phase',

@@ -1,30 +1,30 @@
 /**
- * A process that handles messages: `node _redis-stream-worker.ts ADDRESS TOPIC FILE`. It adds `<number> <attempt>` to the
- * file once it has handled one, and prints `ready` once it is subscribed. SIGTERM stops it.
+ * A process that handles messages: `node _redis-stream-worker.ts ADDRESS TOPIC FOLDER EFFECTS`. Files of the folder get a
+ * line for each delivery that has `begun`, is `handled` or has `failed`, `<number> <attempt>`, and for each that its inbox
+ * has `repeated`. It prints `ready` once it is subscribed; SIGTERM stops it.
  */
 import { openSync, writeSync } from "node:fs";
-import { setTimeout as sleep } from "node:timers/promises";
+import { join } from "node:path";
 import { pubsub } from "../../bindings/node/redis.ts";
-import { startSubscriptions } from "../../src/blocks/pubsub/start.ts";
-import { subscribe } from "../../src/index.ts";
-import { createRuntime } from "../../src/runtime.ts";
-import { processHost } from "../../targets/_process/host.ts";
+import { startWork } from "./_work.ts";
 
-const [redisHost = "", topic = "", file = ""] = process.argv.slice(2);
-const log = openSync(file, "a");
+const [redisHost = "", topic = "", folder = "", effects = "{}"] = process.argv.slice(2);
+const openLog = (name: string) => openSync(join(folder, name), "a");
+const logs = {
+  begun: openLog("begun"),
+  handled: openLog("handled"),
+  failed: openLog("failed"),
+  repeated: openLog("repeated"),
+};
 const options = { redisHost, concurrency: 50, processingTimeout: 2000, redeliverInterval: 500 };
-const runtime = createRuntime({
-  id: "shop",
-  components: { pubsub: pubsub(options) },
-  host: processHost("node"),
+const { stop } = await startWork({
+  broker: pubsub(options),
+  topic,
+  ms: 2,
+  effects: JSON.parse(effects),
+  tell(what) {
+    writeSync(logs[what.is], what.is === "repeated" ? "=\n" : `${what.number} ${what.attempt}\n`);
+  },
 });
-const subscription = subscribe<number>("pubsub", topic, async ({ data }, _blocks, { attempt }) => {
-  await sleep(2);
-  writeSync(log, `${data} ${attempt}\n`);
-});
-const live = await startSubscriptions(runtime, [subscription]);
 process.stdout.write("ready\n");
-process.once("SIGTERM", async () => {
-  await live.stop();
-  await runtime.close();
-});
+process.once("SIGTERM", stop);

@@ -4,6 +4,7 @@ import { createRuntime } from "../../src/runtime.ts";
 import { processHost } from "../../targets/_process/host.ts";
 import { eventOf, killRun, startConsumer } from "../harness/consumers.ts";
 import { absentKafka, type KafkaServer, startKafka } from "../harness/kafka.ts";
+import { expectOnce } from "./_once.ts";
 
 const absent = absentKafka();
 
@@ -15,7 +16,7 @@ describe.skipIf(absent)(`Kafka${absent ? ` (skipped: ${absent})` : ""}`, () => {
   }, 120_000);
   afterAll(() => server?.stop());
 
-  test("20,000 messages, five consumers killed in mid-handler and a broker that crashed: none is lost", async () => {
+  test("20,000 messages, five consumers killed in mid-handler and a broker that crashed: none is lost, and none has its effects twice", async () => {
     const topic = "orders";
     await server.create(topic, 4);
     const options = {
@@ -42,6 +43,7 @@ describe.skipIf(absent)(`Kafka${absent ? ` (skipped: ${absent})` : ""}`, () => {
     expect(result.missing).toEqual([]);
     expect(result.cut).toHaveLength(5);
     expect(result.cut.every((handlers) => handlers > 0)).toBe(true);
+    expectOnce(result, 20_000);
     // What was in hand when a process was killed, what it had handled since its last commit, what moved to another member
     // while it was in hand, and what was published twice for want of an answer.
     expect(result.duplicates).toBeLessThan(5000);

@@ -4,6 +4,7 @@ import { createRuntime } from "../../src/runtime.ts";
 import { processHost } from "../../targets/_process/host.ts";
 import { eventOf, killRun, startConsumer } from "../harness/consumers.ts";
 import { absentRabbit, type RabbitServer, startRabbit } from "../harness/rabbitmq.ts";
+import { expectOnce } from "./_once.ts";
 
 const absent = absentRabbit();
 
@@ -14,7 +15,7 @@ describe.skipIf(absent)(`RabbitMQ${absent ? ` (skipped: ${absent})` : ""}`, () =
   });
   afterAll(() => server?.stop());
 
-  test("20,000 messages, five consumers killed in mid-handler and the broker restarted: none is lost", async () => {
+  test("20,000 messages, five consumers killed in mid-handler and the broker restarted: none is lost, and none has its effects twice", async () => {
     const options = { connectionString: server.url, reconnectWaitSeconds: "500ms" };
     await using runtime = createRuntime({
       id: "publisher",
@@ -34,6 +35,7 @@ describe.skipIf(absent)(`RabbitMQ${absent ? ` (skipped: ${absent})` : ""}`, () =
     expect(result.missing).toEqual([]);
     expect(result.cut).toHaveLength(5);
     expect(result.cut.every((handlers) => handlers > 0)).toBe(true);
+    expectOnce(result, 20_000);
     // What was in hand when a process was killed or the broker went down, and what was published twice for want of an answer.
     expect(result.duplicates).toBeLessThan(5000);
   }, 180_000);

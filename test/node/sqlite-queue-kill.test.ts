@@ -8,8 +8,10 @@ import { afterEach, expect, test } from "vitest";
 import * as sqlite from "../../bindings/node/sqlite.ts";
 import { createRuntime, type Runtime } from "../../src/runtime.ts";
 import { processHost } from "../../targets/_process/host.ts";
+import { APP, type Effects, inMemory, tallyOf } from "../harness/effects.ts";
 import { newFolder } from "../harness/folder.ts";
 import { ended, owned } from "../harness/process.ts";
+import { expectOnce } from "./_once.ts";
 
 const script = fileURLToPath(new URL("_queue-worker.ts", import.meta.url));
 /** Messages that a worker has at most: its ten handlers, and what it claims ahead. */
@@ -18,6 +20,7 @@ const IN_HAND = 110;
 interface WorkerOptions {
   readonly ms?: number;
   readonly concurrency?: number;
+  readonly effects?: Effects;
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -35,11 +38,10 @@ afterEach(async () => {
 });
 
 /** A file with a queue, workers on it, and their log. */
-function bed() {
-  const folder = newFolder("queue");
+function bed(folder = newFolder("queue")) {
   const file = join(folder, "queue.db");
   const log = join(folder, "log");
-  const components = { queue: sqlite.pubsub({ connectionString: file, consumerID: "worker" }) };
+  const components = { queue: sqlite.pubsub({ connectionString: file, consumerID: APP }) };
   const runtime = createRuntime({ id: "publisher", components, host: processHost("node") });
   runtimes.push(runtime);
   const publisher = runtime.blocks.pubsub("queue");
@@ -47,12 +49,13 @@ function bed() {
   return {
     file,
     publisher,
-    /** What was begun or ended, in order. */
-    said: (word: "begun" | "ended") =>
+    /** What was begun or ended, in order, or a line for each that the inbox knew. */
+    said: (word: "begun" | "ended" | "repeated") =>
       lines().flatMap((line) => (line.startsWith(word) ? [line.slice(word.length + 1)] : [])),
-    async worker({ ms = 0, concurrency = 10, env = {} }: WorkerOptions = {}) {
+    async worker({ ms = 0, concurrency = 10, effects, env = {} }: WorkerOptions = {}) {
+      const words = [file, log, String(ms), String(concurrency), JSON.stringify(effects) ?? ""];
       const child = owned(
-        fork(script, [file, log, String(ms), String(concurrency)], {
+        fork(script, words, {
           env: { ...process.env, NODE_NO_WARNINGS: "1", ...env },
         }),
       );
@@ -83,18 +86,27 @@ async function until(condition: () => boolean, ms = 30_000): Promise<void> {
   const end = performance.now() + ms;
   while (!condition()) {
     if (performance.now() > end) throw new Error(`not within ${ms} ms`);
-    await sleep(5);
+    await sleep(25);
   }
 }
 
-const entries = (count: number, text = "") =>
-  Array.from({ length: count }, (_, n) => ({ data: { n, text } }));
+const effectsIn = (connectionString: string, idempotent: boolean): Effects => ({
+  type: "state.sqlite",
+  options: { connectionString },
+  idempotent,
+});
 
-test("20,000 messages, a consumer killed five times in mid-handler: all handled, and only what was in hand twice", async () => {
-  const { publisher, said, worker, file } = bed();
+const entries = (count: number, text = "") =>
+  Array.from({ length: count }, (_, n) => ({ data: { number: n, text } }));
+
+test("20,000 messages, a consumer killed five times in mid-handler: all handled, only what was in hand twice, and no effect twice", async () => {
+  using folder = inMemory();
+  const { publisher, said, worker, file } = bed(folder.path);
   const total = 20_000;
   const env = { PROCESSING_TIMEOUT: "500ms" };
-  const first = await worker({ env });
+  // Queue and state lie in one file, as they do by default.
+  const effects = effectsIn(file, true);
+  const first = await worker({ effects, env });
   await publisher.publishBulk("jobs", entries(total));
   let current = first;
   for (let kill = 1; kill <= 5; kill++) {
@@ -103,7 +115,7 @@ test("20,000 messages, a consumer killed five times in mid-handler: all handled,
     // It fell in the middle: more were to come, and some were begun and not ended.
     expect(said("begun").length).toBeGreaterThan(said("ended").length);
     expect(new Set(said("ended")).size).toBeLessThan(total);
-    current = await worker({ env });
+    current = await worker({ effects, env });
   }
   const database = new DatabaseSync(file);
   const left = () => database.prepare("SELECT count(*) AS n FROM pubsub_messages").get()?.n;
@@ -113,7 +125,32 @@ test("20,000 messages, a consumer killed five times in mid-handler: all handled,
   expect(new Set(all).size).toBe(total);
   expect(all.length - total).toBeLessThanOrEqual(5 * IN_HAND);
   expect(left()).toBe(0);
+  const begun = said("begun").length;
+  const repeated = said("repeated").length;
+  const duplicates = all.length - total;
+  process.stdout.write(`SQLite: ${JSON.stringify({ duplicates, begun, repeated })}\n`);
+  expectOnce({ duplicates, begun, repeated, effects: await tallyOf(effects, total) }, total);
 }, 120_000);
+
+test("the control: without an inbox, one kill in mid-handler and some effects are there twice", async () => {
+  const { publisher, said, worker, file } = bed();
+  const total = 200;
+  const options = {
+    ms: 50,
+    effects: effectsIn(file, false),
+    env: { PROCESSING_TIMEOUT: "500ms" },
+  };
+  const first = await worker(options);
+  await publisher.publishBulk("jobs", entries(total));
+  await until(() => said("ended").length >= 50);
+  await ended(first.child, "SIGKILL");
+  const second = await worker(options);
+  await until(() => new Set(said("ended")).size === total);
+  await second.stop();
+  const { missing, twice } = await tallyOf(options.effects, total + 1);
+  expect(missing).toEqual([total]);
+  expect(twice.length).toBeGreaterThan(0);
+}, 60_000);
 
 test("100,000 waiting messages and a slow handler: memory and what is in hand stay small", async () => {
   const { publisher, said, worker, file } = bed();

@@ -23,7 +23,7 @@ export interface Feed {
 }
 
 /** Handlers at a time where the subscription does not say: what mosquitto hands out before the first is acknowledged. */
-const CONCURRENCY = 20;
+export const CONCURRENCY = 20;
 /** Milliseconds before a message comes again whose handler asked for no other time. */
 const REDELIVERY_MS = 1000;
 

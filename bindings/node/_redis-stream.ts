@@ -41,6 +41,7 @@ export function redisStreams(
 
   return {
     processingTimeout,
+    concurrency: settings.concurrency,
     maxBulkMessages: MOST_IN_BULK,
     init: (call) => ordinary.run(call, "read", (redis) => verify(redis, name)),
 

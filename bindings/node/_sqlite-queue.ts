@@ -24,6 +24,7 @@ export function sqliteQueue(settings: SqliteQueueSettings, host: Host, name: str
 
   return {
     processingTimeout,
+    concurrency: settings.concurrency,
     maxBulkMessages: BULK,
 
     async publish(topic, message, call) {

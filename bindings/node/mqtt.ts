@@ -5,6 +5,7 @@ import { ComponentError } from "../../src/errors.ts";
 import { isTruthy } from "../../src/settings.ts";
 import { inTime } from "./_deadline.ts";
 import { createConnection, explain } from "./_mqtt-connection.ts";
+import { CONCURRENCY } from "./_mqtt-feed.ts";
 import { planOf } from "./_mqtt-settings.ts";
 import { createSubscriber } from "./_mqtt-subscriber.ts";
 import { isTopic } from "./_mqtt-topics.ts";
@@ -92,6 +93,7 @@ function mqttBroker(
   const subscriber = createSubscriber({ settings, plan, clock, random, component: name });
   return {
     processingTimeout: settings.processingTimeout,
+    concurrency: CONCURRENCY,
 
     init: async (call) => void (await ready(call)),
 

@@ -145,6 +145,7 @@ function jetStream(
 
   return {
     processingTimeout: plan.lease - graceOf(plan.lease),
+    concurrency: plan.concurrency,
 
     async init(call) {
       await server.connected(call);

@@ -130,6 +130,7 @@ function rabbitMQ(
 
   return {
     processingTimeout: HANDLING_MS,
+    concurrency: plan.concurrency,
 
     async init(call) {
       await out.connected(call);

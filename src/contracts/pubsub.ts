@@ -111,6 +111,9 @@ export interface PubSub {
    */
   readonly processingTimeout?: number | undefined;
 
+  /** Deliveries at a time of a subscription that does not say how many, where that is one number. */
+  readonly concurrency?: number | undefined;
+
   /** The most deliveries after the first one, where the broker gives up a message by itself then. Core refuses subscriptions with more. */
   readonly maxRetries?: number | undefined;
 

@@ -16,6 +16,8 @@ export interface Way {
   readonly warn: (text: string) => void;
   /** Whether the app may be called now; absent: always. */
   readonly open?: () => boolean;
+  /** Messages of a subscription at a time; absent: as many as the component delivers by itself. */
+  readonly concurrency?: number | undefined;
 }
 
 /** A handler that hands events of a subscription to the app, at one of its paths. */

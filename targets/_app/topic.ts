@@ -20,7 +20,7 @@ export function toTopic(way: Way, subscription: PathSubscription): TopicSubscrip
       metadata,
       rawPayload: isRaw(subscription),
       // As many as one request to the app may hold have to be in hand at a time.
-      concurrency: bulk?.maxMessages,
+      concurrency: bulk?.maxMessages ?? way.concurrency,
     },
   );
 }

@@ -3,6 +3,7 @@ import type { Mutant } from "./mutant.ts";
 const app = ["test/sidecar/app.test.ts"];
 const delivery = ["test/sidecar/delivery.test.ts"];
 const client = ["test/sidecar/client.test.ts"];
+const limits = ["test/sidecar/limits.test.ts"];
 const table = ["test/http/requests.test.ts"];
 const folder = "targets/cli/sidecar/app";
 
@@ -55,6 +56,20 @@ export const ofApps: readonly Mutant[] = [
     replace: "limit ?? Number.POSITIVE_INFINITY",
     by: "Number.POSITIVE_INFINITY",
     tests: app,
+  },
+  {
+    name: "sidecar and app: messages in hand wait for each other at the app's limit",
+    file: `${folder}/deliveries.ts`,
+    replace: "Math.min(concurrency, limit ?? concurrency)",
+    by: "Math.max(concurrency, limit ?? concurrency)",
+    tests: limits,
+  },
+  {
+    name: "sidecar and app: waiting for its turn takes all of a message's time",
+    file: `${folder}/deliveries.ts`,
+    replace: "processingTimeout * WAIT_SHARE",
+    by: "processingTimeout / WAIT_SHARE",
+    tests: limits,
   },
   {
     name: "sidecar and app: what the app was handling is sent again",

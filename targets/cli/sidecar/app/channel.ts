@@ -52,7 +52,7 @@ export function createChannel(options: ChannelOptions): Channel {
   const { app, log, runtime, declared, token } = options;
   const ended = new AbortController();
   const client = createClient({ ...app, secure: app.protocol === "https", token });
-  const deliveries = createDeliveries(runtime, { client, log });
+  const deliveries = createDeliveries(runtime, { client, log, limit: app.maxConcurrency });
   let known: readonly Known[] = declared.map((one) => ({ ...one, type: "DECLARATIVE" }));
   /** Changes of health come one after the other. */
   let last: Promise<unknown> = Promise.resolve();

@@ -15,6 +15,8 @@ const http = process.getBuiltinModule("node:http");
 
 /** The way to an app beside the sidecar. A call waits for its turn, where the app has a limit. */
 export interface ChannelClient extends AppClient {
+  /** The same way for calls that wait no longer than `limitMs` for their turn, and then throw `ERR_RUNTIME_CLOSED`. */
+  within(limitMs: number | undefined): AppClient;
   /** Whether the app says within `timeoutMs` that it is healthy. No turn, and no token. */
   isHealthy(path: string, timeoutMs: number): Promise<boolean>;
   /** Ends the calls under way. Later ones throw `ERR_RUNTIME_CLOSED`. */
@@ -44,15 +46,8 @@ export function createClient(options: ClientOptions): ChannelClient {
   const own = tokenHeader(token);
   let closed = false;
   return {
-    async call(request, signal) {
-      const leave = await gate.enter(signal);
-      try {
-        if (closed) throw new ApiError("ERR_RUNTIME_CLOSED", "the sidecar calls its app no more");
-        return await exchange({ ...request, headers: { ...request.headers, ...own } }, signal);
-      } finally {
-        leave();
-      }
-    },
+    call: (request, signal) => call(request, signal),
+    within: (limitMs) => ({ call: (request, signal) => call(request, signal, limitMs) }),
     async isHealthy(path, timeoutMs) {
       const probe = { method: "GET", path, headers: {} } as const;
       const answer = await once(probe, AbortSignal.timeout(timeoutMs)).catch(() => undefined);
@@ -63,6 +58,20 @@ export function createClient(options: ClientOptions): ChannelClient {
       agent.destroy();
     },
   };
+
+  async function call(
+    request: AppRequest,
+    signal: AbortSignal,
+    limitMs?: number,
+  ): Promise<AppAnswer> {
+    const leave = await gate.enter(signal, limitMs);
+    try {
+      if (closed) throw new ApiError("ERR_RUNTIME_CLOSED", "the sidecar calls its app no more");
+      return await exchange({ ...request, headers: { ...request.headers, ...own } }, signal);
+    } finally {
+      leave();
+    }
+  }
 
   /** The app may close a connection just when it is used again: that the app has not read, and only that is sent again. */
   async function exchange(request: AppRequest, signal: AbortSignal): Promise<AppAnswer> {

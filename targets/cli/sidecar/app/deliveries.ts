@@ -4,10 +4,11 @@ import type { TopicSubscription } from "../../../../src/blocks/pubsub/subscribe.
 import type { Subscription } from "../../../../src/contracts/pubsub.ts";
 import { ApiError, messageOf } from "../../../../src/errors.ts";
 import type { Runtime } from "../../../../src/runtime.ts";
-import type { AppClient } from "../../../_app/client.ts";
+import type { Way } from "../../../_app/deliver.ts";
 import type { PathSubscription } from "../../../_app/routes.ts";
 import { toTopic } from "../../../_app/topic.ts";
 import type { Log } from "../log.ts";
+import type { ChannelClient } from "./client.ts";
 
 /** Subscriptions on their way to an app, and what is live of them. */
 export interface Deliveries {
@@ -20,16 +21,20 @@ export interface Deliveries {
   stop(limitMs: number): Promise<boolean>;
 }
 
+/** Of the time that a broker gives a handler, what a message may wait for its turn; the rest is the app's. */
+const WAIT_SHARE = 0.5;
 const FIRST_RETRY_MS = 200;
 const LONGEST_RETRY_MS = 10_000;
 
 /** What deliveries need of the sidecar. */
 interface Means {
-  readonly client: AppClient;
+  readonly client: ChannelClient;
   readonly log: Log;
+  /** Calls of the app at a time. */
+  readonly limit: number | undefined;
 }
 
-export function createDeliveries(runtime: Runtime, { client, log }: Means): Deliveries {
+export function createDeliveries(runtime: Runtime, { client, log, limit }: Means): Deliveries {
   const warn = (text: string) => log.write("warning", text);
   let live: Subscription[] = [];
   let stopping = new AbortController();
@@ -59,7 +64,7 @@ export function createDeliveries(runtime: Runtime, { client, log }: Means): Deli
   async function begin(subscription: PathSubscription, stopped: AbortSignal): Promise<void> {
     const { pubsub, topic } = subscription;
     try {
-      const topicSubscription = toTopic({ client, warn, open: () => open }, subscription);
+      const topicSubscription = toTopic(wayFor(pubsub), subscription);
       const started = await persist(topicSubscription, stopped);
       if (!started) return;
       if (stopped.aborted) await started.stop();
@@ -67,6 +72,15 @@ export function createDeliveries(runtime: Runtime, { client, log }: Means): Deli
     } catch (error) {
       log.write("error", `failed to subscribe to topic ${topic} of ${pubsub}: ${messageOf(error)}`);
     }
+  }
+
+  /** More messages in hand than the app is called for would only wait, and their time with them. */
+  function wayFor(pubsub: string): Way {
+    const { processingTimeout, concurrency } = runtime.find("pubsub", pubsub).instance;
+    const wait = processingTimeout === undefined ? undefined : processingTimeout * WAIT_SHARE;
+    const most =
+      concurrency === undefined ? undefined : Math.min(concurrency, limit ?? concurrency);
+    return { client: client.within(wait), warn, open: () => open, concurrency: most };
   }
 
   /** A broker that is away is asked again: without its subscription the app would miss what is published. */

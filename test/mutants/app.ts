@@ -51,6 +51,13 @@ export const ofApps: readonly Mutant[] = [
     tests: app,
   },
   {
+    name: "sidecar and app: the end does not wait for what an unhealthy app has in hand",
+    file: `${folder}/deliveries.ts`,
+    replace: "allSettled([ending, ...ended",
+    by: "allSettled([...ended",
+    tests: app,
+  },
+  {
     name: "sidecar and app: a limit of calls at a time limits nothing",
     file: `${folder}/gate.ts`,
     replace: "limit ?? Number.POSITIVE_INFINITY",

@@ -195,6 +195,29 @@ describe("the app's health", () => {
     await sidecar.stop();
   });
 
+  test("may be gone while the sidecar ends: what the app has in hand is given back in time", async () => {
+    const bus = durable();
+    const hanging = await startApp([orders], () => new Promise(() => {}));
+    const more = ["--app-health-threshold", "1", "--dapr-graceful-shutdown-seconds", "2"];
+    const first = await startFor(hanging, {
+      flags: [...flags, ...more],
+      resources: { "bus.yaml": bus },
+    });
+    await expect.poll(() => first.output(), { timeout: 10_000 }).toContain("app is subscribed");
+    await publish(first, "bus/orders", { n: 1 });
+    await expect.poll(() => hanging.got.length).toBe(1);
+    hanging.healthy = false;
+    await expect.poll(() => first.output(), { timeout: 10_000 }).toContain("un-healthy");
+    first.signal("SIGTERM");
+    expect(await first.exited).toBe(0);
+    expect(first.output()).toContain("deliveries that were still under way have been cut off");
+    expect(first.output()).not.toContain("not everything closed");
+    const app = await startApp([orders]);
+    const second = await startFor(app, { resources: { "bus.yaml": bus } });
+    await expect.poll(() => numbersOf(app), { timeout: 5000 }).toEqual([1]);
+    await second.stop();
+  });
+
   test("does not keep the sidecar from being healthy, as in Dapr", async () => {
     const app = await startApp([orders]);
     app.healthy = false;

@@ -15,8 +15,8 @@ export interface Deliveries {
   /** Resolves once every subscription that can be is live, or once stopped. What cannot be is logged. */
   start(subscriptions: readonly PathSubscription[]): Promise<void>;
   /**
-   * Takes no new message, and resolves once those in hand are done: to false where that took longer than `limitMs` and
-   * they were given up, so that they come again.
+   * Takes no new message, and resolves once those in hand are done, also those of a stop that is under way: to false where
+   * that took longer than `limitMs` and they were given up, so that they come again.
    */
   stop(limitMs: number): Promise<boolean>;
 }
@@ -40,6 +40,7 @@ export function createDeliveries(runtime: Runtime, { client, log, limit }: Means
   let stopping = new AbortController();
   let cut = new AbortController();
   let open = false;
+  let ending: Promise<unknown> = Promise.resolve();
   return {
     async start(subscriptions) {
       stopping = new AbortController();
@@ -54,8 +55,8 @@ export function createDeliveries(runtime: Runtime, { client, log, limit }: Means
       live = [];
       // What a broker still hands over while its subscription ends goes back to it.
       open = false;
-      const stopped = Promise.allSettled(ended.map((one) => one.stop()));
-      const whole = await within(limitMs, stopped);
+      ending = Promise.allSettled([ending, ...ended.map((one) => one.stop())]);
+      const whole = await within(limitMs, ending);
       if (!whole) cut.abort(new ApiError("ERR_RUNTIME_CLOSED", "the sidecar takes it back"));
       return whole;
     },

@@ -14,12 +14,19 @@ export interface AppAnswer {
 
 /** The way to an app, wherever it runs. */
 export interface AppClient {
-  /** Rejects where no answer came, and with the signal's reason. */
+  /** Rejects where no answer came or one beyond {@link MAX_ANSWER}, and with the signal's reason. */
   call(request: AppRequest, signal: AbortSignal): Promise<AppAnswer>;
 }
 
-/** More of an answer than this is not read. */
+/** Bytes of the longest answer that is read. */
 export const MAX_ANSWER = 4 << 20;
+
+/** Part of an answer says nothing of a message: the status may stand in the rest. */
+export function tooLong(): Error {
+  return new Error(
+    `the app's answer is longer than ${MAX_ANSWER} bytes: let it say no more than a status`,
+  );
+}
 
 export function absolute(path: string): string {
   return path.startsWith("/") ? path : `/${path}`;

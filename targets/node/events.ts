@@ -5,6 +5,7 @@ import {
   absolute,
   MAX_ANSWER,
   tokenHeader,
+  tooLong,
 } from "../_app/client.ts";
 import type { DeclaredSubscription } from "../_app/routes.ts";
 import { toDeclaredTopic } from "../_app/topic.ts";
@@ -51,8 +52,11 @@ async function bodyOf({ body }: Response): Promise<Buffer> {
     const { value } = await reader.read();
     if (value === undefined) break;
     size += value.byteLength;
-    if (size <= MAX_ANSWER) chunks.push(value);
-    else await reader.cancel();
+    if (size > MAX_ANSWER) {
+      await reader.cancel();
+      throw tooLong();
+    }
+    chunks.push(value);
   }
   return Buffer.concat(chunks);
 }

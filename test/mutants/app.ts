@@ -86,6 +86,13 @@ export const ofApps: readonly Mutant[] = [
     tests: client,
   },
   {
+    name: "sidecar and app: an answer that is cut off counts as one",
+    file: `${folder}/client.ts`,
+    replace: "reject(tooLong());",
+    by: "resolve({ status, body: Buffer.concat(chunks) });",
+    tests: delivery,
+  },
+  {
     name: "sidecar and app: what the app began to answer is sent again",
     file: `${folder}/client.ts`,
     replace: " && sent.socket?.bytesRead === known",

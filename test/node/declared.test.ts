@@ -154,6 +154,7 @@ describe("a process with Subscriptions in YAML", () => {
     ["an unknown status", 200, '{"status":"success"}'],
     ["404", 404, ""],
     ["500", 500, '{"status":"SUCCESS"}'],
+    ["more than 4 MiB", 200, `{"pad":"${"x".repeat(5 << 20)}","status":"SUCCESS"}`],
   ])("buries what the app answers %s to", async (name, status, body) => {
     await answer("judged", status, body);
     await publish("judged", { name });

@@ -169,6 +169,7 @@ describe("what the app answers", () => {
     "a redirect": [{ status: 302 }, "buried"],
     "400": [{ status: 400, body: { status: "SUCCESS" } }, "buried"],
     "500": [{ status: 500 }, "buried"],
+    "more than 4 MiB": [{ body: { pad: "x".repeat(5 << 20), status: "SUCCESS" } }, "buried"],
   };
 
   test.each(Object.entries(cases))("%s", async (name, [answer, outcome]) => {

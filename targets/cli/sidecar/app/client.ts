@@ -7,6 +7,7 @@ import {
   absolute,
   MAX_ANSWER,
   tokenHeader,
+  tooLong,
 } from "../../../_app/client.ts";
 import type { AppOptions } from "../options.ts";
 import { createGate } from "./gate.ts";
@@ -130,15 +131,14 @@ function collect(response: IncomingMessage): Promise<AppAnswer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
-    const done = () => resolve({ status, body: Buffer.concat(chunks) });
     response
       .on("data", (chunk: Buffer) => {
         size += chunk.byteLength;
         if (size <= MAX_ANSWER) return void chunks.push(chunk);
         response.destroy();
-        done();
+        reject(tooLong());
       })
       .on("error", reject)
-      .on("end", done);
+      .on("end", () => resolve({ status, body: Buffer.concat(chunks) }));
   });
 }

@@ -130,6 +130,7 @@ function snsSqs(settings: SnsSqsSettings, host: Host, component: string): PubSub
     maxBulkMessages: MAX_ENTRIES,
     processingTimeout: pulls ? visibility - graceOf(visibility) : undefined,
     maxRetries: settings.messageReceiveLimit && settings.messageReceiveLimit - 1,
+    maxRetriesSetting: "messageReceiveLimit",
     publish: (topic, message, call) => publish(broker, settings, topic, message, call),
     publishBulk: (topic, messages, call) => publishBulk(broker, settings, topic, messages, call),
     ...(pulls && { subscribe: puller.subscribe }),

@@ -69,7 +69,7 @@ const fields = {
   maxDeliver: {
     type: "number",
     description:
-      "Deliveries of a message after which the server gives it up. Default: it never does.",
+      "Deliveries of a message after which the server gives it up, also those that a stopping process gives back; a subscription's maxRetries must be less. Default: it never does.",
   },
   backOff: {
     type: "string",
@@ -146,6 +146,8 @@ function jetStream(
   return {
     processingTimeout: plan.lease - graceOf(plan.lease),
     concurrency: plan.concurrency,
+    maxRetries: settings.maxDeliver && settings.maxDeliver - 1,
+    maxRetriesSetting: "maxDeliver",
 
     async init(call) {
       await server.connected(call);

@@ -117,6 +117,9 @@ export interface PubSub {
   /** The most deliveries after the first one, where the broker gives up a message by itself then. Core refuses subscriptions with more. */
   readonly maxRetries?: number | undefined;
 
+  /** The setting that `maxRetries` comes from, where that is another one. */
+  readonly maxRetriesSetting?: string;
+
   /**
    * For a process that pulls. Subscribers with the same `consumerID` share the messages, others get each their own.
    * MUST resolve only once a message published from then on will be delivered, and reject when the broker cannot be had at

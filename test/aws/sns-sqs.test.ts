@@ -161,8 +161,12 @@ describe.skipIf(absent())(skipped("pubsub.aws.snssqs against SNS and SQS"), () =
 
     test("does not get more tries from a policy than the queue gives it", async () => {
       const options = { sqsDeadLettersQueueName: fresh("letters"), messageReceiveLimit: 2 };
-      const make = broker(server, { consumerID: "x", ...options });
-      expect(make.open(processHost("node"), "pubsub")).toMatchObject({ maxRetries: 1 });
+      const start = consume(fresh("shop"), fresh("orders"), () => undefined, options, {
+        maxRetries: 2,
+      });
+      await expect(start).rejects.toThrow(
+        "with maxRetries 2: the component's own maxRetries is 1, by its setting messageReceiveLimit",
+      );
     });
   });
 

@@ -62,6 +62,13 @@ export const nats: readonly Mutant[] = [
     tests: layout,
   },
   {
+    name: "NATS: the server gives up what has tries left",
+    file: "bindings/node/nats.ts",
+    replace: "settings.maxDeliver && settings.maxDeliver - 1",
+    by: "settings.maxDeliver",
+    tests: trouble,
+  },
+  {
     name: "NATS: a consumer that is gone stays gone",
     file: pull,
     replace: "if (mending || stopping.signal.aborted) return;",

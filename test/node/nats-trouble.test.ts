@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vite
 import { pubsub } from "../../bindings/node/nats.ts";
 import { startSubscriptions } from "../../src/blocks/pubsub/start.ts";
 import type { IncomingMessage, PubSub } from "../../src/contracts/pubsub.ts";
-import { subscribe } from "../../src/index.ts";
+import { type Handler, type SubscribeOptions, subscribe } from "../../src/index.ts";
 import { createRuntime } from "../../src/runtime.ts";
 import { processHost } from "../../targets/_process/host.ts";
 import { startConsumer } from "../harness/consumers.ts";
@@ -133,6 +133,35 @@ describe.skipIf(absent)(`NATS${absent ? ` (skipped: ${absent})` : ""}`, () => {
     expect([first.seen.length, second.seen.length]).toEqual([1, 0]);
     for (const data of ["1", "2"]) await broker().publish("t.slow", message(data), call);
     await vi.waitFor(() => expect(second.seen).not.toEqual([]));
+  });
+
+  test("a subscription with more retries than maxDeliver leaves it is refused, and one with as many is not", async () => {
+    await using runtime = createRuntime({
+      id: "limited",
+      components: { pubsub: pubsub({ natsURL: server.url, maxDeliver: 3 }) },
+      host: processHost("node"),
+    });
+    const tries: number[] = [];
+    const failing: Handler = (_event, _blocks, { attempt }) => {
+      tries.push(attempt);
+      throw new Error("on purpose");
+    };
+    const start = (options: SubscribeOptions) =>
+      startSubscriptions(runtime, [
+        subscribe("pubsub", "t.limited", failing, { retryDelayMs: 20, ...options }),
+      ]);
+    await expect(start({ maxRetries: 3 })).rejects.toThrow(
+      "cannot subscribe to topic t.limited of pubsub with maxRetries 3: the component's own maxRetries is 2, by its setting maxDeliver",
+    );
+    await expect(start({ maxRetries: 2, deadLetterTopic: "t.buried" })).rejects.toThrow(
+      "maxDeliver",
+    );
+    const { stop } = await start({ maxRetries: 1, deadLetterTopic: "t.buried" });
+    const { seen } = await consume(broker(), "t.buried");
+    await runtime.blocks.pubsub("pubsub").publish("t.limited", "x");
+    await vi.waitFor(() => expect(seen).toHaveLength(1), 10_000);
+    expect(tries).toEqual([1, 2]);
+    await stop();
   });
 
   test("nothing is acknowledged before it is handled", async () => {

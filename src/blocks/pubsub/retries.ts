@@ -11,10 +11,11 @@ export function checkRetries(
   { pubsub, topic, options }: TopicSubscription,
 ): void {
   const { maxRetries = 0, deadLetterTopic } = options;
-  const { maxRetries: most } = instance;
+  const { maxRetries: most, maxRetriesSetting: setting } = instance;
   if (most === undefined || maxRetries + (deadLetterTopic ? 1 : 0) <= most) return;
   const spare = deadLetterTopic ? " and one more for the dead-letter topic" : "";
+  const by = setting ? `, by its setting ${setting}` : "";
   throw configurationError(
-    `cannot subscribe to topic ${topic} of ${pubsub} with maxRetries ${maxRetries}${spare}: the component's own maxRetries is ${most}, after which the broker gives a message up. Raise it there and in what it describes`,
+    `cannot subscribe to topic ${topic} of ${pubsub} with maxRetries ${maxRetries}${spare}: the component's own maxRetries is ${most}${by}, after which the broker gives a message up. Raise it there and in what it describes`,
   );
 }

@@ -1,16 +1,21 @@
-import type { Channel, ConsumeMessage } from "amqplib";
+import type { ConsumeMessage } from "amqplib";
 import type { Call, Clock } from "../../src/contracts/host.ts";
 import type { Outcome, SubscribeRequest, Subscription } from "../../src/contracts/pubsub.ts";
-import { farewell, inTime, nobody } from "./_deadline.ts";
+import { ComponentError } from "../../src/errors.ts";
+import { inTime, nobody } from "./_deadline.ts";
+import { isWorn } from "./_rabbitmq-copy.ts";
 import { explain } from "./_rabbitmq-errors.ts";
+import { createLine, type Line } from "./_rabbitmq-line.ts";
 import { ANSWER_MS, type RabbitLink, type Waiting } from "./_rabbitmq-link.ts";
 import { createCounts, toIncoming } from "./_rabbitmq-message.ts";
+import type { Publisher } from "./_rabbitmq-publisher.ts";
 import type { RabbitPlan } from "./_rabbitmq-settings.ts";
 import { declareQueue, type QueuePlan } from "./_rabbitmq-topology.ts";
 
 export interface ConsumeOptions extends Pick<SubscribeRequest, "deliver"> {
   readonly component: string;
   readonly server: RabbitLink;
+  readonly copy: Publisher["copy"];
   readonly plan: RabbitPlan;
   readonly queue: QueuePlan;
   readonly concurrency: number;
@@ -22,6 +27,8 @@ export interface ConsumeOptions extends Pick<SubscribeRequest, "deliver"> {
 const RETRY_MS = 1000;
 /** The longest wait: the server takes back by itself what it has no answer to for half an hour. */
 const LONGEST_MS = 15 * 60_000;
+/** Times that a copy is tried before a message is handled without: RabbitMQ may be short of memory, or the queue full. */
+const COPY_TRIES = 30;
 /** Consumers of one subscription at most, each with its own share of messages. */
 const MOST_CONSUMERS = 500;
 
@@ -31,7 +38,7 @@ export async function consume(options: ConsumeOptions): Promise<Subscription> {
   const prefetch = plan.prefetch ?? 2 * concurrency;
   const stopping = new AbortController();
   const running = new Set<Promise<void>>();
-  const counts = createCounts(queue.arguments["x-queue-type"] === "quorum");
+  const counts = createCounts(queue);
   let line: Line | undefined;
   let mending = false;
   let stopped: Promise<void> | undefined;
@@ -63,7 +70,15 @@ export async function consume(options: ConsumeOptions): Promise<Subscription> {
     await declareQueue(channel, plan, queue);
     await channel.prefetch(prefetch);
     const most = queue.single ? 1 : MOST_CONSUMERS;
-    const made = createLine(channel, { name: queue.name, prefetch, most, next, lost });
+    const made = createLine(channel, {
+      name: queue.name,
+      prefetch,
+      most,
+      isWorn: (message) => queue.counts && isWorn(message),
+      renew: (message) => renew(made, message),
+      next,
+      lost,
+    });
     channel.on("close", lost);
     await made.widen();
     return made;
@@ -111,6 +126,19 @@ export async function consume(options: ConsumeOptions): Promise<Subscription> {
     }
   }
 
+  async function renew(from: Line, message: ConsumeMessage): Promise<boolean> {
+    for (let count = 0; count < COPY_TRIES && !from.over && !stopping.signal.aborted; count++) {
+      try {
+        await options.copy(queue.name, message);
+        return true;
+      } catch (error) {
+        if (!ComponentError.is(error, "unavailable")) return false;
+        await clock.sleep(RETRY_MS, stopping.signal).catch(() => undefined);
+      }
+    }
+    return false;
+  }
+
   /** Connects, declares and consumes anew, for as long as it takes. */
   async function mend(): Promise<void> {
     if (mending || stopping.signal.aborted) return;
@@ -133,149 +161,5 @@ export async function consume(options: ConsumeOptions): Promise<Subscription> {
     await last.quiet();
     await Promise.all(running);
     await last.close();
-  }
-}
-
-/** A channel with its consumers, and the messages that it brought and that have no answer yet. */
-interface Line {
-  /** For a free handler. */
-  readonly waiting: ConsumeMessage[];
-  /** The channel is gone. */
-  readonly over: boolean;
-  /** Has as many consumers as it takes for the messages that are held to stand in nobody's way. */
-  widen(): Promise<void>;
-  ack(message: ConsumeMessage): void;
-  /** To the queue, for whoever is there. */
-  back(message: ConsumeMessage): void;
-  /** To the server's dead letters. */
-  bury(message: ConsumeMessage): void;
-  /** To the queue after a wait. Until then it has no answer, so that it is safe whatever becomes of the process. */
-  hold(message: ConsumeMessage, wait: (ended: AbortSignal) => Promise<void>): void;
-  /** Gets no more, and gives back what no handler has. */
-  quiet(): Promise<void>;
-  close(): Promise<void>;
-  /** The channel is gone: its messages are the server's. */
-  end(): void;
-}
-
-interface LineOptions {
-  readonly name: string;
-  readonly prefetch: number;
-  readonly most: number;
-  next(): void;
-  lost(): void;
-}
-
-function createLine(channel: Channel, { name, prefetch, most, next, lost }: LineOptions): Line {
-  const waiting: ConsumeMessage[] = [];
-  const ended = new AbortController();
-  /** Tags of the consumers. A message is counted against the one that brought it until it is answered. */
-  const tags: string[] = [];
-  let held = 0;
-  let widening: Promise<void> | undefined;
-  let quiet = false;
-  return {
-    waiting,
-    get over() {
-      return ended.signal.aborted;
-    },
-    widen,
-    ack,
-    back,
-    bury,
-    hold,
-    quiet: hush,
-    close,
-    end,
-  };
-
-  async function widen(): Promise<void> {
-    const wanted = () => (quiet ? 0 : Math.min(1 + Math.ceil(held / prefetch), most));
-    while (tags.length !== wanted() && !ended.signal.aborted) {
-      if (tags.length > wanted()) {
-        await channel.cancel(tags.pop() as string);
-      } else {
-        const { consumerTag } = await channel.consume(name, arrived);
-        tags.push(consumerTag);
-      }
-    }
-  }
-
-  function adjust(): Promise<void> {
-    widening ??= widen()
-      .catch(() => undefined)
-      .finally(() => {
-        widening = undefined;
-      });
-    return widening;
-  }
-
-  function arrived(message: ConsumeMessage | null): void {
-    // The queue was deleted.
-    if (!message) {
-      lost();
-      return;
-    }
-    waiting.push(message);
-    next();
-  }
-
-  function ack(message: ConsumeMessage): void {
-    sent(() => channel.ack(message));
-  }
-
-  function back(message: ConsumeMessage): void {
-    sent(() => channel.nack(message, false, true));
-  }
-
-  function bury(message: ConsumeMessage): void {
-    sent(() => channel.nack(message, false, false));
-  }
-
-  function hold(message: ConsumeMessage, wait: (ended: AbortSignal) => Promise<void>): void {
-    // The server has the rest of it.
-    const { deliveryTag } = message.fields;
-    const tag = { fields: { deliveryTag } } as ConsumeMessage;
-    held++;
-    void adjust();
-    wait(ended.signal)
-      .then(() => {
-        held--;
-        back(tag);
-        return adjust();
-      })
-      .catch(() => undefined);
-  }
-
-  async function hush(): Promise<void> {
-    quiet = true;
-    // One that is under way may have looked before.
-    await adjust();
-    await adjust();
-    // Only now: this process would get them again.
-    for (const message of waiting.splice(0)) back(message);
-  }
-
-  async function close(): Promise<void> {
-    end();
-    // What is held goes back to the queue with it.
-    await farewell(
-      Promise.resolve().then(() => channel.close()),
-      ANSWER_MS,
-    );
-  }
-
-  function end(): void {
-    waiting.length = 0;
-    ended.abort(null);
-  }
-}
-
-/** A channel that is no more takes nothing: the server delivers again what it had no answer to. */
-function sent(send: () => void): void {
-  try {
-    send();
-  } catch {
-    // Its end is told by "close".
   }
 }

@@ -1,5 +1,7 @@
 import type { ConsumeMessage } from "amqplib";
 import type { IncomingMessage } from "../../src/contracts/pubsub.ts";
+import { countOf } from "./_rabbitmq-copy.ts";
+import type { QueuePlan } from "./_rabbitmq-topology.ts";
 
 /** Deliveries of messages, where the server does not count them. */
 export interface Counts {
@@ -14,11 +16,11 @@ const MOST = 10_000;
  * Queues of type quorum count. Of others the server says only that it is not the first time: what failed in this process
  * is known by its bytes, and of messages with the same bytes it does not matter which is which.
  */
-export function createCounts(counted: boolean): Counts {
+export function createCounts({ name: queue, counts: counted }: QueuePlan): Counts {
   const failures = new Map<string, number[]>();
   return {
     attempt(message) {
-      if (counted) return Number(message.properties.headers?.["x-delivery-count"] ?? 0) + 1;
+      if (counted) return countOf(message, queue) + 1;
       if (!message.fields.redelivered) return 1;
       const key = nameOf(message);
       const known = failures.get(key);

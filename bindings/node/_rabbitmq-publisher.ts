@@ -1,7 +1,8 @@
-import type { ConfirmChannel, Options } from "amqplib";
+import type { ConfirmChannel, ConsumeMessage, Options } from "amqplib";
 import type { OutgoingMessage, PubSub } from "../../src/contracts/pubsub.ts";
 import { ComponentError } from "../../src/errors.ts";
 import { inTime, nobody } from "./_deadline.ts";
+import { copied } from "./_rabbitmq-copy.ts";
 import { explain } from "./_rabbitmq-errors.ts";
 import { ANSWER_MS, type RabbitLink, type Waiting } from "./_rabbitmq-link.ts";
 import type { RabbitPlan } from "./_rabbitmq-settings.ts";
@@ -13,24 +14,41 @@ interface Door {
   readonly declared: Map<string, Promise<void>>;
 }
 
+/** The exchange that is always there, and leads to each queue by its name. */
+const DEFAULT = "";
 /** Messages that may wait for the server's word at the same time. */
 const MOST_PENDING = 10_000;
 /** The longest time to live that the server takes. */
 const LONGEST_MS = 2 ** 32 - 1;
 
+export interface Publisher extends Pick<PubSub, "publish"> {
+  /** Puts a copy of a message into the queue that it came from. Resolves once the server has it. */
+  copy(queue: string, message: ConsumeMessage): Promise<void>;
+}
+
 export function createPublisher(
   server: RabbitLink,
   plan: RabbitPlan,
   component: string,
-): Pick<PubSub, "publish"> {
+): Publisher {
   let open: Door | undefined;
   let opening: Promise<Door> | undefined;
   let pending = 0;
-  return { publish };
+  return {
+    async publish(topic, message, call) {
+      const [key, options] = optionsOf(message, plan, component);
+      await send(topic, key, Buffer.from(message.data), options, call);
+    },
+    copy: (queue, message) => send(DEFAULT, queue, message.content, copied(message, queue), nobody),
+  };
 
-  async function publish(topic: string, message: OutgoingMessage, call: Waiting): Promise<void> {
-    const [key, options] = optionsOf(message, plan, component);
-    const data = Buffer.from(message.data);
+  async function send(
+    topic: string,
+    key: string,
+    data: Buffer,
+    options: Options.Publish,
+    call: Waiting,
+  ): Promise<void> {
     try {
       const ready = doorFor(topic);
       const late = `component ${component}: RabbitMQ had no channel for the message within ${ANSWER_MS} ms or the time of the call`;
@@ -59,6 +77,7 @@ export function createPublisher(
   async function doorFor(topic: string): Promise<Door> {
     const door = open ?? (await (opening ??= enter().finally(shut)));
     const { declared } = door;
+    if (topic === DEFAULT) return door;
     const known = declared.get(topic);
     const ready =
       known ??

@@ -10,6 +10,8 @@ export interface QueuePlan {
   readonly arguments: Readonly<Record<string, unknown>>;
   readonly routingKeys: readonly string[];
   readonly limits: Limits;
+  /** The server counts deliveries, and gives up what has too many: type quorum. */
+  readonly counts: boolean;
   /** Only one consumer at a time gets messages. */
   readonly single: boolean;
 }
@@ -41,6 +43,7 @@ export function queueOf(
   return {
     topic,
     name,
+    counts: type === "quorum",
     single,
     limits,
     routingKeys: (own("routingKey") ?? "").split(","),

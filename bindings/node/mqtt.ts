@@ -62,7 +62,8 @@ const fields = {
 
 /**
  * A broker of MQTT 3.1.1 or 5. `consumerID` is the client id, as it is: the broker keeps for it what was not handled, and
- * cuts off a second process that has the same. `{uuid}` in it is replaced.
+ * cuts off a second process that has the same. `{uuid}` in it is replaced. A process counts what failed in itself: the next one
+ * begins anew. What is published while nobody subscribes is gone, dead letters too.
  */
 export const pubsub = /* @__PURE__ */ pubSub({
   type: "pubsub.mqtt3",

@@ -105,7 +105,11 @@ const fields = {
   },
 } as const;
 
-/** Topics that are exchanges of RabbitMQ, with a queue for each consumerID. */
+/**
+ * Topics that are exchanges of RabbitMQ, with a queue for each consumerID. Queues of type quorum count how often a message
+ * was delivered; those of type classic do not, so each process counts what failed in itself. A policy's delivery-limit must
+ * be above 10, or none.
+ */
 export const pubsub = /* @__PURE__ */ pubSub({
   type: "pubsub.rabbitmq",
   runsOn: ["node"],
@@ -126,6 +130,8 @@ function rabbitMQ(
   // A server that is short of memory stops reading from those who publish: acknowledgements go another way.
   const [out, back] = [link(plan, name), link(plan, name)];
   const publisher = createPublisher(out, plan, name);
+  // On a channel of its own, which a refusal closes.
+  const { copy } = createPublisher(out, plan, name);
   const live = createLive();
 
   return {
@@ -143,6 +149,7 @@ function rabbitMQ(
       const subscription = await consume({
         component: name,
         server: back,
+        copy,
         clock: host.clock,
         plan,
         queue,

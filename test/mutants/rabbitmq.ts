@@ -1,7 +1,10 @@
 import type { Mutant } from "./mutant.ts";
 
 const consumer = "bindings/node/_rabbitmq-consumer.ts";
+const copy = "bindings/node/_rabbitmq-copy.ts";
+const line = "bindings/node/_rabbitmq-line.ts";
 const trouble = ["test/node/rabbitmq-trouble.test.ts"];
+const limit = ["test/node/rabbitmq-limit.test.ts"];
 const layout = ["test/node/rabbitmq-layout.test.ts"];
 
 export const rabbitmq: readonly Mutant[] = [
@@ -14,14 +17,14 @@ export const rabbitmq: readonly Mutant[] = [
   },
   {
     name: "RabbitMQ: a failed message is dropped, as daprd does",
-    file: consumer,
+    file: line,
     replace: "sent(() => channel.nack(message, false, true));",
     by: "sent(() => channel.nack(message, false, false));",
     tests: layout,
   },
   {
     name: "RabbitMQ: messages that wait to come again stand in the way",
-    file: consumer,
+    file: line,
     replace: "Math.min(1 + Math.ceil(held / prefetch), most)",
     by: "Math.min(1, most)",
     tests: layout,
@@ -42,7 +45,7 @@ export const rabbitmq: readonly Mutant[] = [
   },
   {
     name: "RabbitMQ: a queue that is gone stays gone",
-    file: consumer,
+    file: line,
     replace: "      lost();\n      return;\n",
     by: "      return;\n",
     tests: trouble,
@@ -53,5 +56,26 @@ export const rabbitmq: readonly Mutant[] = [
     replace: '    channel.on("close", lost);\n',
     by: "",
     tests: trouble,
+  },
+  {
+    name: "RabbitMQ: a message that the queue is about to give up stays as it is",
+    file: copy,
+    replace: "return countedOf(message) >= MOST_COUNTED;",
+    by: "return countedOf(message) >= 21;",
+    tests: limit,
+  },
+  {
+    name: "RabbitMQ: a copy begins its count anew",
+    file: copy,
+    replace: "(before?.queue === queue ? Number(before.count) : 0)",
+    by: "0",
+    tests: limit,
+  },
+  {
+    name: "RabbitMQ: a copy goes to other queues too",
+    file: copy,
+    replace: "CC: ____, ...own",
+    by: "...own",
+    tests: limit,
   },
 ];

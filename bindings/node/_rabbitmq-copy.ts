@@ -1,0 +1,43 @@
+import type { ConsumeMessage, Options } from "amqplib";
+
+/**
+ * A queue of type quorum gives up a message that was delivered more often than its limit, which is 20 in RabbitMQ 4, and a
+ * policy's to say. Counted is every delivery that had no answer: those of failures, and all that a process had in hand when
+ * it died. So a message that was counted so often is put into its queue anew, with what it was counted before.
+ */
+const MOST_COUNTED = 5;
+
+const COUNTED = "x-delivery-count";
+const BEFORE = "x-pillion-delivered";
+
+/** What a copy says of those before it. */
+interface Before {
+  /** Its queue: what goes to another begins anew there. */
+  readonly queue: string;
+  readonly count: number;
+}
+
+/** Deliveries before this one, those of the copies before it too. */
+export function countOf(message: ConsumeMessage, queue: string): number {
+  const before = message.properties.headers?.[BEFORE] as Before | undefined;
+  return countedOf(message) + (before?.queue === queue ? Number(before.count) : 0);
+}
+
+/** Whether the queue comes near to giving it up. */
+export function isWorn(message: ConsumeMessage): boolean {
+  return countedOf(message) >= MOST_COUNTED;
+}
+
+/** Whoever published it may have written the server's header, which is the server's own only on what comes again. */
+function countedOf({ fields, properties }: ConsumeMessage): number {
+  return fields.redelivered ? Number(properties.headers?.[COUNTED] ?? 0) : 0;
+}
+
+/** The properties of a copy that begins with a count of 0. */
+export function copied(message: ConsumeMessage, queue: string): Options.Publish {
+  const { headers, userId: _, clusterId: __, ...kept } = message.properties;
+  // CC would send it to other queues, once more; a user must be that of the connection.
+  const { [COUNTED]: ___, CC: ____, ...own } = headers ?? {};
+  const before: Before = { queue, count: countOf(message, queue) };
+  return { ...kept, headers: { ...own, [BEFORE]: before } };
+}

@@ -29,13 +29,15 @@ const RETRY_MS = 1000;
 const LONGEST_MS = 15 * 60_000;
 /** Times that a copy is tried before a message is handled without: RabbitMQ may be short of memory, or the queue full. */
 const COPY_TRIES = 30;
+/** The largest number that the protocol has for it. Of more, it would be none, and no bound. */
+const MOST_PREFETCHED = 65_535;
 /** Consumers of one subscription at most, each with its own share of messages. */
 const MOST_CONSUMERS = 500;
 
 /** Consumes a queue, which it declares. Resolves once the queue is bound and consumed. */
 export async function consume(options: ConsumeOptions): Promise<Subscription> {
   const { component, server, plan, queue, concurrency, clock, call, deliver } = options;
-  const prefetch = plan.prefetch ?? 2 * concurrency;
+  const prefetch = plan.prefetch ?? Math.min(2 * concurrency, MOST_PREFETCHED);
   const stopping = new AbortController();
   const running = new Set<Promise<void>>();
   const counts = createCounts(queue);

@@ -224,6 +224,12 @@ describe.skipIf(absent)(`pubsub.rabbitmq${absent ? ` (skipped: ${absent})` : ""}
     await vi.waitFor(() => expect(seen.map(({ attempt }) => attempt)).toEqual([1, 2]), 10_000);
   });
 
+  test("as many handlers at a time as are asked for, however many the protocol can say", async () => {
+    const { seen } = await consume(broker(), "many", undefined, {}, 100_000);
+    await broker().publish("many", { data: "x", metadata: {} }, call);
+    await vi.waitFor(() => expect(seen.map(text)).toEqual(["x"]), 10_000);
+  });
+
   test("a message whose time is over is the server's to drop", async () => {
     await (await consume(broker(), "ttl")).stop();
     const message = { data: "x", metadata: {}, ttl: 200 };

@@ -25,8 +25,11 @@ export interface Group {
   take(ids: readonly string[]): Promise<Entry[]>;
   /** Begins their lease anew; resolves to those that are still this consumer's. */
   keep(ids: readonly string[]): Promise<string[]>;
-  /** Leaves them to whoever looks first after `delay`; `uncount` says that this delivery was none. */
-  give(ids: readonly string[], delay: number, uncount: boolean): Promise<void>;
+  /**
+   * Leaves each to whoever looks first after its delay, of which the server knows none that is longer than the lease;
+   * `uncount` says that this delivery was none.
+   */
+  give(delays: Delays, uncount: boolean): Promise<void>;
   /** Ids that nobody touched for the whole lease, at most `limit`. */
   abandoned(limit: number): Promise<string[]>;
   /** Ids that this consumer has, at most `limit`, from the one after `after`. */
@@ -36,6 +39,9 @@ export interface Group {
   /** Takes consumers away that ended without stopping. */
   sweep(): Promise<void>;
 }
+
+/** Ids, and milliseconds. */
+export type Delays = readonly (readonly [id: string, delay: number])[];
 
 export interface Membership {
   readonly link: Link;
@@ -66,10 +72,13 @@ export function groupOf(topic: string, { link, group, consumer, lease }: Members
       }));
     },
     keep: async (ids) =>
-      ((await script("give", [consumer, "0", "0", ...ids])) as Buffer[]).map(String),
-    give: async (ids, delay, uncount) => {
-      const idle = Math.max(Math.ceil(lease - delay), 0);
-      await script("give", [group, String(idle), uncount ? "-1" : "0", ...ids]);
+      ((await script("give", [consumer, "0", ...ids.flatMap((id) => [id, "0"])])) as Buffer[]).map(
+        String,
+      ),
+    give: async (delays, uncount) => {
+      const idle = (delay: number) => String(Math.max(Math.ceil(lease - delay), 0));
+      const words = delays.flatMap(([id, delay]) => [id, idle(delay)]);
+      await script("give", [group, uncount ? "-1" : "0", ...words]);
     },
     abandoned: (limit) =>
       run(async (client) =>

@@ -71,11 +71,12 @@ export function createLine({ deliver }: SubscribeRequest, options: LineOptions):
     },
     async finish() {
       while (tasks > 0) await new Promise<void>((resolve) => (quiet = resolve));
-      const unread = queue.splice(0).map(({ id }) => id);
+      const unread = queue.splice(0).map(({ id }) => [id, 0] as const);
+      const told = await Promise.all([acks.end(), retries.end()]);
       // Where the server is away, others find what this process had once the lease is over.
-      if (!(await acks.end())) return;
+      if (!told.every(Boolean)) return;
       try {
-        if (unread.length > 0) await group.give(unread, 0, true);
+        if (unread.length > 0) await group.give(unread, true);
         await group.leave();
       } catch {
         // It went away just now.
@@ -148,7 +149,7 @@ export function createLine({ deliver }: SubscribeRequest, options: LineOptions):
     const { id } = entry;
     const outcome = await deliver(toMessage(topic, entry));
     if (outcome.is === "done") acks.add(id);
-    else if (!halted) retries.add(id, outcome.delay ?? redeliverInterval);
+    else retries.add(id, outcome.delay ?? (halted ? 0 : redeliverInterval));
     free(id, repeat);
   }
 

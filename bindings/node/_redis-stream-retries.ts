@@ -1,10 +1,13 @@
-import type { Group } from "./_redis-stream-group.ts";
+import type { Delays, Group } from "./_redis-stream-group.ts";
 
 /** The ids of what is to be delivered again: soon, or after a delay. The messages stay with the server. */
 export interface Retries {
   /** Looks for what ended processes left, now and from time to time. */
   begin(): void;
-  /** This process will ask for it after `delay` milliseconds; if it ends before, another does once the lease is over. */
+  /**
+   * This process will ask for it after `delay` milliseconds. If it stops before, another does then, or when a lease is over
+   * where that is sooner, as after a crash.
+   */
   add(id: string, delay: number): void;
   /** Those that could not be had. */
   postpone(ids: readonly string[], delay: number): void;
@@ -14,7 +17,10 @@ export interface Retries {
   next(count: number): string[];
   /** Finds those that this consumer has without knowing it: the answer that brought them was lost. */
   recover(): Promise<void>;
+  /** Leaves to others what waits here, and what is still to be added. */
   stop(): void;
+  /** Resolves once all is left: whether the server knows. */
+  end(): Promise<boolean>;
 }
 
 export interface RetriesOptions {
@@ -27,6 +33,12 @@ export interface RetriesOptions {
   ready(): void;
 }
 
+interface Held {
+  readonly timer: NodeJS.Timeout;
+  /** By the process's own clock. */
+  readonly until: number;
+}
+
 /** Ids held for their delay. More are left to the server, which does not wait longer than the lease. */
 const MOST_HELD = 10_000;
 /** Ids in one command. */
@@ -34,13 +46,14 @@ const PAGE = 100;
 
 export function createRetries(options: RetriesOptions): Retries {
   const { group, lease, redeliverInterval, isKnown, ready } = options;
-  const held = new Map<string, NodeJS.Timeout>();
+  const held = new Map<string, Held>();
   const due = new Set<string>();
   const timers: NodeJS.Timeout[] = [];
   /** The last look found more than it took. */
   let more = false;
   let looking = false;
   let stopped = false;
+  let left = Promise.resolve(true);
 
   return {
     begin() {
@@ -49,7 +62,8 @@ export function createRetries(options: RetriesOptions): Retries {
       group.sweep().catch(() => undefined);
     },
     add(id, delay) {
-      if (held.size >= MOST_HELD) group.give([id], delay, false).catch(() => undefined);
+      if (stopped) leave([[id, delay]]);
+      else if (held.size >= MOST_HELD) group.give([[id, delay]], false).catch(() => undefined);
       else hold(id, delay);
     },
     postpone(ids, delay) {
@@ -76,24 +90,34 @@ export function createRetries(options: RetriesOptions): Retries {
     },
     stop() {
       stopped = true;
-      for (const timer of [...timers, ...held.values()]) clearTimeout(timer);
-      held.clear();
+      for (const timer of timers) clearInterval(timer);
+      const now = performance.now();
+      const delays = [...held].map(([id, { until }]) => [id, Math.max(until - now, 0)] as const);
+      for (const [id] of delays) forget(id);
       due.clear();
+      for (let at = 0; at < delays.length; at += PAGE) leave(delays.slice(at, at + PAGE));
     },
+    end: () => left,
   };
 
   function hold(id: string, delay: number): void {
     if (stopped) return;
     // It may have been in hand for its whole lease.
     group.keep([id]).catch(() => undefined);
-    held.set(
-      id,
-      setTimeout(() => {
-        held.delete(id);
-        due.add(id);
-        ready();
-      }, delay),
+    const timer = setTimeout(() => {
+      held.delete(id);
+      due.add(id);
+      ready();
+    }, delay);
+    held.set(id, { timer, until: performance.now() + delay });
+  }
+
+  function leave(delays: Delays): void {
+    const given = group.give(delays, false).then(
+      () => true,
+      () => false,
     );
+    left = Promise.all([left, given]).then((all) => all.every(Boolean));
   }
 
   function look(): void {
@@ -137,7 +161,7 @@ export function createRetries(options: RetriesOptions): Retries {
   }
 
   function forget(id: string): void {
-    clearTimeout(held.get(id));
+    clearTimeout(held.get(id)?.timer);
     held.delete(id);
   }
 }

@@ -25,17 +25,18 @@ return taken
 `;
 
 /**
- * Gives this consumer's messages to the consumer ARGV[3], which may be itself, as if it had not been touched for ARGV[4]
- * milliseconds, with ARGV[5] added to the count of its deliveries. Answers the ids that were this consumer's.
+ * Gives this consumer's messages to the consumer ARGV[3], which may be itself, with ARGV[4] added to the count of their
+ * deliveries. After that an id each, and for how many milliseconds it is as if it had not been touched. Answers the ids
+ * that were this consumer's.
  */
 export const giveScript = `
 local given = {}
-for i = 6, #ARGV do
+for i = 5, #ARGV, 2 do
   local id = ARGV[i]
   local row = redis.call('XPENDING', KEYS[1], ARGV[1], id, id, 1)[1]
   if row and row[2] == ARGV[2] then
-    local count = math.max(row[4] + tonumber(ARGV[5]), 0)
-    redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[3], 0, id, 'IDLE', ARGV[4], 'RETRYCOUNT', count, 'JUSTID')
+    local count = math.max(row[4] + tonumber(ARGV[4]), 0)
+    redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[3], 0, id, 'IDLE', ARGV[i + 1], 'RETRYCOUNT', count, 'JUSTID')
     given[#given + 1] = id
   end
 end

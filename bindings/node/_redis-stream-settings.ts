@@ -22,7 +22,7 @@ export const streamFields = {
     unit: "ms",
     default: 60_000,
     description:
-      "How long a message may be handled. Somewhat later another process takes it over; 0 is refused.",
+      "How long a message may be handled. Somewhat later another process takes it over, also one that waits for a longer delay when its process ends; 0 is refused.",
   },
   redeliverInterval: {
     type: "duration",

@@ -44,6 +44,20 @@ export const redisStream: readonly Mutant[] = [
     tests: layout,
   },
   {
+    name: "redis stream: a process that stops cuts the delay of what waits",
+    file: retries,
+    replace: "[id, Math.max(until - now, 0)] as const",
+    by: "[id, until - until] as const",
+    tests: layout,
+  },
+  {
+    name: "redis stream: a process that stops cuts the delay of what it has in hand",
+    file: retries,
+    replace: "if (stopped) leave([[id, delay]]);",
+    by: "if (stopped) return;",
+    tests: layout,
+  },
+  {
     name: "redis stream: retries come before all that is new",
     file: line,
     replace: "again + taking.size >= concurrency ? 1 : 0",

@@ -25,6 +25,14 @@ const message = (data: OutgoingMessage["data"], metadata = {}): OutgoingMessage 
   metadata,
 });
 
+function gate(): { readonly opened: Promise<void>; open(): void } {
+  let open = (): void => undefined;
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open: () => open() };
+}
+
 for (const kind of ["redis", "valkey"] as const) {
   const reason = absentRedis(kind);
   describe.skipIf(reason)(reason ? `${kind} (skipped: ${reason})` : kind, () => {
@@ -240,11 +248,17 @@ for (const kind of ["redis", "valkey"] as const) {
     test("a process that stops leaves the group, and what it had to whoever looks first", async () => {
       const topic = newTopic();
       const broker = open({ processingTimeout: 5000 });
-      const { seen, stop } = await consume(broker, topic, () => ({ is: "retry", delay: 60_000 }));
+      const held = gate();
+      const { seen, stop } = await consume(broker, topic, async () => {
+        await held.opened;
+        return { is: "retry" };
+      });
       await broker.publish(topic, message("x"), callOf());
       await settled(() => expect(seen).toHaveLength(1));
       expect(await consumers(topic)).toEqual([expect.stringMatching(/^shop-[0-9a-f-]{36}$/)]);
-      await stop();
+      const stopped = stop();
+      held.open();
+      await stopped;
       await stop();
       expect(await consumers(topic)).toEqual(["shop"]);
       const [[id, owner, idle, count] = []] = (await server.raw.xpending(
@@ -256,6 +270,38 @@ for (const kind of ["redis", "valkey"] as const) {
       const next = await consume(open({ processingTimeout: 5000 }), topic);
       await settled(() => expect(next.seen).toHaveLength(1));
       expect(next.seen[0]).toMatchObject({ data: "x", attempt: 2 });
+    });
+
+    test("a process that stops cuts no delay short, whether its handler ends before or after, up to the lease", async () => {
+      const topic = newTopic();
+      const options = { processingTimeout: 3000, redeliverInterval: 50, concurrency: 3 };
+      const broker = open(options);
+      const held = gate();
+      const delays: Record<string, number> = { before: 1500, after: 1500, long: 3_600_000 };
+      const first = await consume(broker, topic, async ({ data }) => {
+        if (data === "after") await held.opened;
+        return { is: "retry", delay: delays[String(data)] };
+      });
+      for (const data of Object.keys(delays)) await broker.publish(topic, message(data), callOf());
+      await settled(() => expect(first.seen).toHaveLength(3));
+      const stopped = first.stop();
+      held.open();
+      await stopped;
+      const begun = performance.now();
+      const times: Record<string, number> = {};
+      await consume(open(options), topic, ({ data, attempt }) => {
+        expect(attempt).toBe(2);
+        times[String(data)] = performance.now() - begun;
+        return { is: "done" };
+      });
+      await settled(() => expect(Object.keys(times)).toHaveLength(3));
+      const { before = 0, after = 0, long = 0 } = times;
+      for (const time of [before, after]) {
+        expect(time).toBeGreaterThan(1200);
+        expect(time).toBeLessThan(3000);
+      }
+      // The server knows of no later time than the lease's end.
+      expect(long).toBeGreaterThan(3000);
     });
 
     test("consumers of processes that were killed are taken away, once they are idle and have nothing", async () => {

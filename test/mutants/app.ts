@@ -82,7 +82,7 @@ export const ofApps: readonly Mutant[] = [
     name: "sidecar and app: what the app was handling is sent again",
     file: `${folder}/client.ts`,
     replace: "performance.now() - began < UNREAD_MS",
-    by: "UNREAD_MS > 0",
+    by: "UNREAD_MS > 0 && began > 0",
     tests: client,
   },
   {
@@ -102,8 +102,8 @@ export const ofApps: readonly Mutant[] = [
   {
     name: "sidecar and app: what the sidecar itself cut off is sent again",
     file: `${folder}/client.ts`,
-    replace: "soon && !closed &&",
-    by: "soon &&",
+    replace: "isFresh() && !closed &&",
+    by: "isFresh() &&",
     tests: client,
   },
   {

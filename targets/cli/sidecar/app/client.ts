@@ -35,8 +35,12 @@ type Start = (
   answered: (response: IncomingMessage) => void,
 ) => ClientRequest;
 
-/** How soon a connection ends, in milliseconds, that the app had closed before it could read what was sent last. */
+/**
+ * How soon a connection ends, in milliseconds, that the app had closed before it could read what was sent last; and how many
+ * turns of the loop have looked for it by then at least, since a busy machine takes its time between them.
+ */
 const UNREAD_MS = 10;
+const UNREAD_TURNS = 3;
 
 /** Calls over kept-alive connections. Certificates are not looked at, as in Dapr: the app is on the same machine. */
 export function createClient(options: ClientOptions): ChannelClient {
@@ -87,7 +91,7 @@ export function createClient(options: ClientOptions): ChannelClient {
   function once(request: AppRequest, signal: AbortSignal, pooled = true): Promise<AppAnswer> {
     const { method, path, headers, body } = request;
     const length = body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) };
-    const began = performance.now();
+    const isFresh = ageNow();
     let known = 0;
     return new Promise((resolve, reject) => {
       const sent = start(
@@ -102,9 +106,9 @@ export function createClient(options: ClientOptions): ChannelClient {
       sent.on("socket", ({ bytesRead }) => (known = bytesRead));
       sent.on("error", (error: NodeJS.ErrnoException) => {
         if (signal.aborted) return reject(signal.reason);
-        const soon = performance.now() - began < UNREAD_MS;
         // Once closed, it was the sidecar that ended the connection.
-        const unread = soon && !closed && sent.reusedSocket && sent.socket?.bytesRead === known;
+        const unread =
+          isFresh() && !closed && sent.reusedSocket && sent.socket?.bytesRead === known;
         const ended = /^(ECONNRESET|EPIPE)$/.test(error.code ?? "");
         reject(unread && ended ? new Stale(error.message) : error);
       });
@@ -112,6 +116,15 @@ export function createClient(options: ClientOptions): ChannelClient {
       sent.end(typeof body === "string" ? Buffer.from(body) : body);
     });
   }
+}
+
+/** Whether what began just now can still be unread. */
+function ageNow(): () => boolean {
+  const began = performance.now();
+  let turns = 0;
+  const turn = () => void (++turns < UNREAD_TURNS && setImmediate(turn));
+  setImmediate(turn);
+  return () => turns < UNREAD_TURNS || performance.now() - began < UNREAD_MS;
 }
 
 /** A connection that had been used before was at its end when it was used again. */

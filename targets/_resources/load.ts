@@ -1,4 +1,5 @@
 import { publishing } from "../../src/blocks/outbox/component.ts";
+import { namespaced } from "../../src/blocks/pubsub/namespaced.ts";
 import { encrypted } from "../../src/blocks/state/encryption.ts";
 import type { Component, Startup } from "../../src/contracts/component.ts";
 import { messageOf } from "../../src/errors.ts";
@@ -11,6 +12,7 @@ import type { Manifest, Warn } from "./manifest.ts";
 import { eventSettingsOf, isOfOutbox } from "./outbox.ts";
 import { type SecretSources, secretSources } from "./secret-stores.ts";
 import { selected } from "./select.ts";
+import { scopeOf } from "./values.ts";
 
 export type { Registry } from "./component.ts";
 
@@ -84,6 +86,8 @@ async function toStore(
   }
   const events = await eventSettingsOf(manifest, outbox, sources);
   if (events) made = publishing(made as Component<"state">, events);
+  const scope = manifest.type.startsWith("pubsub.") ? scopeOf(manifest, sources) : undefined;
+  if (scope) made = namespaced(made as Component<"pubsub">, scope);
   return { ...made, startup };
 }
 

@@ -70,12 +70,24 @@ function expanded(
       case "appID":
         return id;
       case "namespace":
-        return `${env.NAMESPACE || "default"}.${id}`;
+        return `${namespaceOf(env)}.${id}`;
       default:
         if (env.POD_NAME) return env.POD_NAME;
         throw document.fault(path, `${name}: {podName} needs the variable POD_NAME`);
     }
   });
+}
+
+function namespaceOf(env: Sources["env"]): string {
+  return env.NAMESPACE || "default";
+}
+
+/** The namespace, where a manifest's settings have a template for it: with Dapr, it then is part of every topic. */
+export function scopeOf({ metadata }: Manifest, { env }: Sources): string | undefined {
+  const isScoped = metadata.some(
+    ({ from }) => from.is === "value" && from.value.includes("{namespace}"),
+  );
+  return isScoped ? namespaceOf(env) : undefined;
 }
 
 /** Secrets for a manifest are read outside any invocation. */

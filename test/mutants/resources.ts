@@ -3,6 +3,7 @@ import type { Mutant } from "./mutant.ts";
 const loading = ["test/resources/loading.test.ts"];
 const references = ["test/resources/references.test.ts"];
 const encryption = ["test/core/encryption.test.ts"];
+const namespace = ["test/resources/namespace.test.ts"];
 const startup = ["test/node/startup.test.ts"];
 const declared = ["test/node/declared.test.ts"];
 
@@ -35,6 +36,20 @@ export const resources: readonly Mutant[] = [
     replace: "warn(`${document.at(entry.path)}: component",
     by: "void (`${document.at(entry.path)}: component",
     tests: loading,
+  },
+  {
+    name: "resources: topics lack the namespace that a component is scoped to",
+    file: "targets/_resources/load.ts",
+    replace: "if (scope) made",
+    by: "if (scope === manifest.name) made",
+    tests: namespace,
+  },
+  {
+    name: "resources: an app learns of its topic's namespace",
+    file: "src/blocks/pubsub/namespaced.ts",
+    replace: "topic: without(topic), ...own",
+    by: "topic, ...own",
+    tests: namespace,
   },
   {
     name: "resources: a secret is shown in an error",

@@ -1,5 +1,5 @@
 import type { Call } from "../../contracts/host.ts";
-import type { StateOperation, StateStore } from "../../contracts/state.ts";
+import type { StateOperation } from "../../contracts/state.ts";
 import { configurationError } from "../../errors.ts";
 import type { OpenedState } from "./handle.ts";
 
@@ -12,14 +12,14 @@ export function carrying(opened: OpenedState, transaction: Transaction): OpenedS
   return { ...opened, instance: delegating(opened.instance, own) };
 }
 
-/** The same store with members of its own. */
-export function delegating(store: StateStore, own: Partial<StateStore>): StateStore {
-  return new Proxy(store, {
-    get(store, name) {
+/** The same store, or broker, with members of its own. */
+export function delegating<T extends object>(inner: T, own: Partial<T>): T {
+  return new Proxy(inner, {
+    get(inner, name) {
       if (Object.hasOwn(own, name)) return Reflect.get(own, name);
-      const member: unknown = Reflect.get(store, name);
-      // A store may be of a class with private fields.
-      return typeof member === "function" ? member.bind(store) : member;
+      const member: unknown = Reflect.get(inner, name);
+      // It may be of a class with private fields.
+      return typeof member === "function" ? member.bind(inner) : member;
     },
   });
 }

@@ -13,7 +13,7 @@ const LONGEST_MS = 2_147_483_647;
 /** Milliseconds before a message comes again whose handler asked for no other time. */
 const REDELIVERY_MS = 1000;
 
-/** Topics in this process. A message goes to those who subscribe when it is published, and is gone with the process. */
+/** Topics in this process. A message goes to those who subscribe when it is published, a dead letter also to who comes later. */
 export function memoryBus(
   { processingTimeout }: { readonly processingTimeout: number },
   { clock, random }: Host,
@@ -23,6 +23,7 @@ export function memoryBus(
     throw new ComponentError("config", `component ${name}: processingTimeout must be above 0`);
   }
   const lines = new Set<Line>();
+  const kept = createKept(clock);
   const ends = new AbortController();
   return {
     processingTimeout,
@@ -37,13 +38,15 @@ export function memoryBus(
         );
       }
       const id = random.uuid();
-      for (const line of lines) {
-        if (line.matches(topic)) line.add(incoming(topic, message, id), delay);
-      }
+      const wanted = [...lines].filter((line) => line.matches(topic));
+      for (const line of wanted) line.add(incoming(topic, message, id), delay);
+      if (wanted.length === 0) kept.put(incoming(topic, message, id), delay);
     },
     async subscribe(request) {
       const line = createLine(request, clock, ends.signal);
       lines.add(line);
+      if (request.deadLetterTopic !== undefined) kept.open(request.deadLetterTopic);
+      kept.give(line);
       return {
         async stop() {
           lines.delete(line);
@@ -67,6 +70,35 @@ function incoming(topic: string, { data, metadata }: OutgoingMessage, id: string
 /** A copy: publishers and handlers may change their bytes, which is nobody else's business. */
 function owned(data: string | Uint8Array): string | Uint8Array {
   return typeof data === "string" ? data : new Uint8Array(data);
+}
+
+/** Dead letters that nobody subscribed to yet: so many of a topic at most, the oldest are forgotten. */
+const MOST_KEPT = 10_000;
+
+interface Kept {
+  /** Keeps what comes of this topic from now on. */
+  open(topic: string): void;
+  /** Keeps a message of such a topic. */
+  put(message: IncomingMessage, delay: number): void;
+  give(line: Line): void;
+}
+
+function createKept(clock: Clock): Kept {
+  const topics = new Map<string, { readonly message: IncomingMessage; readonly due: number }[]>();
+  return {
+    open: (topic) => void (topics.has(topic) || topics.set(topic, [])),
+    put(message, delay) {
+      const messages = topics.get(message.topic);
+      messages?.push({ message, due: clock.now() + delay });
+      if (messages && messages.length > MOST_KEPT) messages.shift();
+    },
+    give(line) {
+      for (const [topic, messages] of topics) {
+        if (!line.matches(topic)) continue;
+        for (const { message, due } of messages.splice(0)) line.add(message, due - clock.now());
+      }
+    },
+  };
 }
 
 /** One subscription and what waits for it. */

@@ -51,6 +51,28 @@ test("a handler that never ends is given up after processingTimeout, and its mes
   await live.stop();
 });
 
+test("a dead letter waits for who subscribes to its topic afterwards", async () => {
+  const components = { pubsub: memory.pubsub({}) };
+  await using runtime = createRuntime({ id: "shop", components, host: processHost("node") });
+  const failing = subscribe("pubsub", "orders", () => ({ status: "DROP" }), {
+    deadLetterTopic: "poison",
+  });
+  const live = [await startSubscriptions(runtime, [failing])];
+  const publisher = runtime.blocks.pubsub("pubsub");
+  for (const data of [1, 2]) await publisher.publish("orders", data);
+  await turn();
+  // Nobody is owed these.
+  await publisher.publish("other", "lost");
+  const got: unknown[] = [];
+  const all = subscribe("pubsub", "*", ({ data }) => void got.push(data));
+  live.push(await startSubscriptions(runtime, [all]));
+  await vi.waitFor(() => expect(got).toEqual([1, 2]));
+  live.push(await startSubscriptions(runtime, [all]));
+  await publisher.publish("other", "control");
+  await vi.waitFor(() => expect(got).toEqual([1, 2, "control", "control"]));
+  for (const one of live) await one.stop();
+});
+
 test("no time for a handler is refused", async () => {
   const components = { pubsub: memory.pubsub({ processingTimeout: 0 }) };
   await using runtime = createRuntime({ id: "shop", components, host: processHost("node") });

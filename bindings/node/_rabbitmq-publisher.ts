@@ -11,6 +11,8 @@ import { declareExchange, readerOf } from "./_rabbitmq-topology.ts";
 /** A channel on which the server confirms, and the exchanges that were declared on its connection. */
 interface Door {
   readonly channel: ConfirmChannel;
+  /** Messages that came back. */
+  returned: number;
   readonly declared: Map<string, Promise<void>>;
 }
 
@@ -22,6 +24,8 @@ const MOST_PENDING = 10_000;
 const LONGEST_MS = 2 ** 32 - 1;
 
 export interface Publisher extends Pick<PubSub, "publish"> {
+  /** Publishes, and resolves to whether a queue has it. MUST have the channel to itself meanwhile. */
+  offer(topic: string, message: OutgoingMessage, call: Waiting): Promise<boolean>;
   /** Puts a copy of a message into the queue that it came from. Resolves once the server has it. */
   copy(queue: string, message: ConsumeMessage): Promise<void>;
 }
@@ -39,7 +43,17 @@ export function createPublisher(
       const [key, options] = optionsOf(message, plan, component);
       await send(topic, key, Buffer.from(message.data), options, call);
     },
-    copy: (queue, message) => send(DEFAULT, queue, message.content, copied(message, queue), nobody),
+    async offer(topic, message, call) {
+      const [key, options] = optionsOf(message, plan, component);
+      const mandatory = { ...options, mandatory: true };
+      const door = await send(topic, key, Buffer.from(message.data), mandatory, call);
+      const taken = door.returned === 0;
+      door.returned = 0;
+      return taken;
+    },
+    async copy(queue, message) {
+      await send(DEFAULT, queue, message.content, copied(message, queue), nobody);
+    },
   };
 
   async function send(
@@ -48,16 +62,17 @@ export function createPublisher(
     data: Buffer,
     options: Options.Publish,
     call: Waiting,
-  ): Promise<void> {
+  ): Promise<Door> {
     try {
       const ready = doorFor(topic);
       const late = `component ${component}: RabbitMQ had no channel for the message within ${ANSWER_MS} ms or the time of the call`;
-      const { channel } = await inTime(ready, call, ANSWER_MS, () => late);
+      const door = await inTime(ready, call, ANSWER_MS, () => late);
       checkRoom();
       pending++;
-      const sent = confirmed(channel, topic, key, data, options).finally(() => pending--);
+      const sent = confirmed(door.channel, topic, key, data, options).finally(() => pending--);
       const silent = `component ${component}: RabbitMQ did not confirm the message within ${ANSWER_MS} ms or the time of the call: whether it has it is not known`;
       await inTime(sent, call, ANSWER_MS, () => silent);
+      return door;
     } catch (error) {
       throw error === call.signal?.reason ? error : explain(error, component);
     }
@@ -97,7 +112,8 @@ export function createPublisher(
   async function enter(): Promise<Door> {
     const connection = await server.connected(nobody);
     const channel = await connection.createConfirmChannel();
-    const door: Door = { channel, declared: new Map() };
+    const door: Door = { channel, returned: 0, declared: new Map() };
+    channel.on("return", () => door.returned++);
     // Such as an exchange that is gone: all are declared anew.
     channel.on("error", () => undefined);
     channel.on("close", () => {

@@ -1,12 +1,13 @@
 import type { Settings } from "../../src/contracts/component.ts";
 import type { Host } from "../../src/contracts/host.ts";
-import { type PubSub, pubSub } from "../../src/contracts/pubsub.ts";
+import { type PubSub, pubSub, type SubscribeRequest } from "../../src/contracts/pubsub.ts";
 import { createLive } from "../_live.ts";
 import { consume } from "./_rabbitmq-consumer.ts";
+import { createKeeper } from "./_rabbitmq-keeper.ts";
 import { link } from "./_rabbitmq-link.ts";
 import { createPublisher } from "./_rabbitmq-publisher.ts";
 import { planOf } from "./_rabbitmq-settings.ts";
-import { queueOf } from "./_rabbitmq-topology.ts";
+import { queueOf, readerOf } from "./_rabbitmq-topology.ts";
 
 const fields = {
   connectionString: {
@@ -132,6 +133,7 @@ function rabbitMQ(
   const publisher = createPublisher(out, plan, name);
   // On a channel of its own, which a refusal closes.
   const { copy } = createPublisher(out, plan, name);
+  const keeper = createKeeper(out, plan, name);
   const live = createLive();
 
   return {
@@ -142,10 +144,13 @@ function rabbitMQ(
       await out.connected(call);
     },
 
-    publish: publisher.publish,
+    publish: (topic, message, call) =>
+      (keeper.has(topic) ? keeper : publisher).publish(topic, message, call),
 
-    async subscribe({ topic, metadata, concurrency = plan.concurrency, deliver }, call) {
+    async subscribe(request, call) {
+      const { topic, metadata, concurrency = plan.concurrency, deliver } = request;
       const queue = queueOf(plan, topic, metadata, name);
+      keepDead(request);
       const subscription = await consume({
         component: name,
         server: back,
@@ -167,4 +172,11 @@ function rabbitMQ(
       await Promise.all([out.close(), back.close()]);
     },
   };
+
+  /** As subscribing to the dead letters would, to a queue of the same type. */
+  function keepDead({ deadLetterTopic, metadata }: SubscribeRequest): void {
+    if (deadLetterTopic === undefined) return;
+    const queueType = readerOf(metadata)("queueType") ?? "";
+    keeper.add(queueOf(plan, deadLetterTopic, { queueType }, name));
+  }
 }

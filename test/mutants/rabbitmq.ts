@@ -78,4 +78,11 @@ export const rabbitmq: readonly Mutant[] = [
     by: "...own",
     tests: limit,
   },
+  {
+    name: "RabbitMQ: a dead letter that nobody subscribed to is gone",
+    file: "bindings/node/_rabbitmq-keeper.ts",
+    replace: "if (await publisher.offer(topic, message, call)) return;",
+    by: "if (await publisher.offer(topic, message, call).then(() => true)) return;",
+    tests: layout,
+  },
 ];

@@ -2,10 +2,11 @@ import type { Channel, ConfirmChannel, ConsumeMessage } from "amqplib";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { pubsub } from "../../bindings/node/rabbitmq.ts";
 import type { PubSub } from "../../src/contracts/pubsub.ts";
+import { subscribe } from "../../src/index.ts";
 import { createRuntime } from "../../src/runtime.ts";
 import { processHost } from "../../targets/_process/host.ts";
 import { absentRabbit, type RabbitServer, startRabbit } from "../harness/rabbitmq.ts";
-import { call, consume, failure, opened, text } from "./_broker.ts";
+import { call, consume, failure, opened, serving, text } from "./_broker.ts";
 
 const absent = absentRabbit();
 type Options = Parameters<typeof pubsub>[0];
@@ -214,6 +215,31 @@ describe.skipIf(absent)(`pubsub.rabbitmq${absent ? ` (skipped: ${absent})` : ""}
     });
     await vi.waitFor(() => expect(buried?.content.toString()).toBe("x"), 10_000);
     expect(seen.map(({ attempt }) => attempt)).toEqual([1, 2]);
+  });
+
+  test("a dead letter waits for who subscribes to its topic afterwards, unless somebody does already", async () => {
+    const component = () => pubsub({ connectionString: server.url });
+    const failing = (topic: string, deadLetterTopic: string) =>
+      subscribe("pubsub", topic, () => ({ status: "DROP" }), { deadLetterTopic });
+    const theirs = await consume(broker({ consumerID: "other" }), "taken");
+    const graves = { graved: "grave", taking: "taken" };
+    const subscriptions = Object.entries(graves).map((pair) => failing(...pair));
+    await using runtime = await serving(component(), ...subscriptions);
+    for (const data of [1, 2]) {
+      await runtime.blocks.pubsub("pubsub").publish("graved", data);
+      await runtime.blocks.pubsub("pubsub").publish("taking", data);
+    }
+    const waiting = async () => (await raw.checkQueue("shop-grave")).messageCount;
+    await vi.waitFor(() => expect(theirs.seen).toHaveLength(2), 10_000);
+    await vi.waitFor(async () => {
+      await declares((channel) => channel.checkQueue("shop-grave"));
+      expect(await waiting()).toBe(2);
+    }, 10_000);
+    await expect(declares((channel) => channel.checkQueue("shop-taken"))).rejects.toThrow("404");
+    const got: unknown[] = [];
+    const burying = subscribe("pubsub", "grave", ({ data }) => void got.push(data));
+    await using _ = await serving(component(), burying);
+    await vi.waitFor(() => expect(got).toEqual([1, 2]), 10_000);
   });
 
   test("without dead letters a failed message comes again, where daprd drops it", async () => {

@@ -153,7 +153,8 @@ export async function killRun(
       continue;
     }
     await reached(all, part * count);
-    const victim = await busyOne(cut.length % 2 === 0 ? living : living.toReversed());
+    const [one, two] = living as [ConsumerProcess, ConsumerProcess];
+    const victim = await (cut.length % 2 === 0 ? victimOf(one, two) : victimOf(two, one));
     await victim.kill();
     // What its pipe still held has been read once the process is gone and a turn is over.
     await sleep(50);
@@ -173,15 +174,17 @@ export async function killRun(
   return { ...deliveries(all, count), effects: await tallyOf(effects, count), cut, again };
 }
 
-/** The first that has something in hand; after a restart the other may have nothing for long. */
-async function busyOne(living: readonly ConsumerProcess[]): Promise<ConsumerProcess> {
-  const end = Date.now() + 20_000;
-  for (;;) {
-    const busy = living.find(({ inHand }) => inHand.size > 0);
-    if (busy) return busy;
-    if (Date.now() > end) throw new Error("no consumer has anything in hand");
+/**
+ * The first, once it has something in hand, or a run with no kill in mid-handler tells that it stands still. A newcomer may
+ * get nothing before the other has handled it all: then it is the other.
+ */
+async function victimOf(first: ConsumerProcess, other: ConsumerProcess): Promise<ConsumerProcess> {
+  for (let turn = 0; turn < 200; turn++) {
+    if (first.inHand.size > 0) return first;
+    if (first.begun() === 0 && other.inHand.size > 0) return other;
     await sleep(50);
   }
+  return first;
 }
 
 function deliveries(all: readonly ConsumerProcess[], count: number) {

@@ -131,7 +131,7 @@ export async function consume(options: ConsumeOptions): Promise<Subscription> {
   async function renew(from: Line, message: ConsumeMessage): Promise<boolean> {
     for (let count = 0; count < COPY_TRIES && !from.over && !stopping.signal.aborted; count++) {
       try {
-        await options.copy(queue.name, message);
+        await options.copy(queue.name, message, clock.now());
         return true;
       } catch (error) {
         if (!ComponentError.is(error, "unavailable")) return false;

@@ -15,12 +15,18 @@ interface Before {
   /** Its queue: what goes to another begins anew there. */
   readonly queue: string;
   readonly count: number;
+  /** When its time to live is over, in milliseconds since the epoch: counted from the first copy, or it would never be. */
+  readonly until?: number | undefined;
 }
 
 /** Deliveries before this one, those of the copies before it too. */
 export function countOf(message: ConsumeMessage, queue: string): number {
-  const before = message.properties.headers?.[BEFORE] as Before | undefined;
-  return countedOf(message) + (before?.queue === queue ? Number(before.count) : 0);
+  return countedOf(message) + (beforeOf(message, queue)?.count ?? 0);
+}
+
+function beforeOf({ properties }: ConsumeMessage, queue: string): Before | undefined {
+  const before = properties.headers?.[BEFORE] as Before | undefined;
+  return before?.queue === queue ? before : undefined;
 }
 
 /** Whether the queue comes near to giving it up. */
@@ -34,10 +40,16 @@ function countedOf({ fields, properties }: ConsumeMessage): number {
 }
 
 /** The properties of a copy that begins with a count of 0. */
-export function copied(message: ConsumeMessage, queue: string): Options.Publish {
-  const { headers, userId: _, clusterId: __, ...kept } = message.properties;
+export function copied(message: ConsumeMessage, queue: string, now: number): Options.Publish {
+  const { headers, expiration, userId: _, clusterId: __, ...kept } = message.properties;
   // CC would send it to other queues, once more; a user must be that of the connection.
   const { [COUNTED]: ___, CC: ____, ...own } = headers ?? {};
-  const before: Before = { queue, count: countOf(message, queue) };
-  return { ...kept, headers: { ...own, [BEFORE]: before } };
+  const ends = expiration === undefined ? undefined : now + Number(expiration);
+  const until = beforeOf(message, queue)?.until ?? ends;
+  const before: Before = { queue, count: countOf(message, queue), ...(until && { until }) };
+  return {
+    ...kept,
+    ...(until && { expiration: String(Math.max(until - now, 0)) }),
+    headers: { ...own, [BEFORE]: before },
+  };
 }

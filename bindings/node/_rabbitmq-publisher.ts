@@ -27,7 +27,7 @@ export interface Publisher extends Pick<PubSub, "publish"> {
   /** Publishes, and resolves to whether a queue has it. MUST have the channel to itself meanwhile. */
   offer(topic: string, message: OutgoingMessage, call: Waiting): Promise<boolean>;
   /** Puts a copy of a message into the queue that it came from. Resolves once the server has it. */
-  copy(queue: string, message: ConsumeMessage): Promise<void>;
+  copy(queue: string, message: ConsumeMessage, now: number): Promise<void>;
 }
 
 export function createPublisher(
@@ -51,8 +51,8 @@ export function createPublisher(
       door.returned = 0;
       return taken;
     },
-    async copy(queue, message) {
-      await send(DEFAULT, queue, message.content, copied(message, queue), nobody);
+    async copy(queue, message, now) {
+      await send(DEFAULT, queue, message.content, copied(message, queue, now), nobody);
     },
   };
 

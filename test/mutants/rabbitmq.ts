@@ -67,7 +67,7 @@ export const rabbitmq: readonly Mutant[] = [
   {
     name: "RabbitMQ: a copy begins its count anew",
     file: copy,
-    replace: "(before?.queue === queue ? Number(before.count) : 0)",
+    replace: "(beforeOf(message, queue)?.count ?? 0)",
     by: "0",
     tests: limit,
   },
@@ -84,5 +84,12 @@ export const rabbitmq: readonly Mutant[] = [
     replace: "if (await publisher.offer(topic, message, call)) return;",
     by: "if (await publisher.offer(topic, message, call).then(() => true)) return;",
     tests: layout,
+  },
+  {
+    name: "RabbitMQ: a copy has its whole time to live",
+    file: copy,
+    replace: "beforeOf(message, queue)?.until ?? ends",
+    by: "ends",
+    tests: limit,
   },
 ];

@@ -4,7 +4,7 @@ import { pubsub } from "../../bindings/node/rabbitmq.ts";
 import { subscribe } from "../../src/index.ts";
 import { freePort } from "../harness/machine.ts";
 import { absentRabbit, type RabbitServer, startRabbit } from "../harness/rabbitmq.ts";
-import { serving } from "./_broker.ts";
+import { call, consume, opened, serving } from "./_broker.ts";
 
 const absent = absentRabbit();
 const patience = { timeout: 60_000, interval: 50 };
@@ -79,6 +79,24 @@ describe.skipIf(absent)(
         ["failing", "dead"].map((one) => raw.checkQueue(`shop-${one}`)),
       );
       expect(left.map(({ messageCount }) => messageCount)).toEqual([0, 0]);
+    });
+
+    test("a message that fails for longer than its time to live is the server's to drop", async () => {
+      const broker = opened(component());
+      await using _ = { [Symbol.asyncDispose]: async () => broker.close?.() };
+      const retry = () => ({ is: "retry", delay: 20 }) as const;
+      const { seen } = await consume(broker, "brief", retry, metadata);
+      await broker.publish("brief", { data: "x", metadata: {}, ttl: 1500 }, call);
+      await vi.waitFor(() => expect(seen.length).toBeGreaterThan(2 * LIMIT), patience);
+      let before = -1;
+      await vi.waitFor(
+        () => {
+          const still = seen.length === before;
+          before = seen.length;
+          expect(still).toBe(true);
+        },
+        { timeout: 10_000, interval: 1000 },
+      );
     });
 
     test("a message without a policy comes until it is handled, as it was", async () => {

@@ -1,7 +1,7 @@
 import type { IClientOptions } from "mqtt";
 import type { Random } from "../../src/contracts/host.ts";
 import { messageOf } from "../../src/errors.ts";
-import { complain, config } from "./_config.ts";
+import { complain, config, decoded } from "./_config.ts";
 
 export interface MqttSettings {
   readonly url: string;
@@ -68,8 +68,8 @@ export function planOf(settings: MqttSettings, random: Random, component: string
       host: url.hostname.replace(/^\[|\]$/g, ""),
       port: Number(url.port) || { mqtt: 1883, mqtts: 8883, ws: 80, wss: 443 }[protocol],
       ...(protocol.startsWith("ws") && { path: url.pathname + url.search }),
-      ...(url.username && { username: decodeURIComponent(url.username) }),
-      ...(url.password && { password: decodeURIComponent(url.password) }),
+      ...(url.username && { username: decoded(url.username, "url", component) }),
+      ...(url.password && { password: decoded(url.password, "url", component) }),
       ...(caCert && { ca: caCert }),
       ...(clientCert && clientKey && { cert: clientCert, key: clientKey }),
       protocolVersion: protocolVersion as 4 | 5,

@@ -1,6 +1,6 @@
 import type { ConsumerConfig } from "@nats-io/jetstream";
 import { toMilliseconds } from "../../src/settings.ts";
-import { complain, config } from "./_config.ts";
+import { complain, config, decoded } from "./_config.ts";
 
 /** What the component's settings say; times in milliseconds. */
 export interface NatsSettings {
@@ -162,7 +162,9 @@ function addressesOf(settings: NatsSettings, component: string) {
       );
     }
     secure ||= url.protocol === "tls:";
-    const [user, password] = [decodeURIComponent(url.username), decodeURIComponent(url.password)];
+    const [user = "", password] = [url.username, url.password].map((part) =>
+      decoded(part, "natsURL", component),
+    );
     if (password) credentials = { by: "user", user, password };
     else if (user) credentials = { by: "token", token: user };
     return `${url.hostname}:${url.port || 4222}`;

@@ -1,4 +1,4 @@
-import { complain, config } from "./_config.ts";
+import { complain, config, decoded } from "./_config.ts";
 
 /** What the component's settings say; times in milliseconds. */
 export interface RabbitSettings {
@@ -105,13 +105,17 @@ function addressOf(settings: RabbitSettings, component: string): Address {
     );
   }
   const secure = url.protocol === "amqps:";
+  const setting = connectionString ? "connectionString" : "hostname";
+  const [user, secret, vhost] = [url.username, url.password, url.pathname.slice(1)].map((part) =>
+    decoded(part, setting, component),
+  );
   return {
     protocol: url.protocol.slice(0, -1),
     hostname: url.hostname.replace(/^\[|\]$/g, ""),
     port: Number(url.port) || (secure ? 5671 : 5672),
-    username: username ?? (decodeURIComponent(url.username) || "guest"),
-    password: password ?? (decodeURIComponent(url.password) || "guest"),
-    vhost: decodeURIComponent(url.pathname.slice(1)) || "/",
+    username: username ?? (user || "guest"),
+    password: password ?? (secret || "guest"),
+    vhost: vhost || "/",
     heartbeat: Math.ceil(heartBeat / 1000),
   };
 }

@@ -20,6 +20,7 @@ describe("MQTT's settings are refused by name:", () => {
   test.each([
     [{ url: "localhost" }, "url is none"],
     [{ url: "amqp://u:secret@h" }, "url must begin with one of mqtt, tcp"],
+    [{ url: "mqtt://u:%secret@h" }, "url has a % that does not begin a character's code"],
     [{ qos: 3 }, "qos must be 0, 1 or 2"],
     [{ processingTimeout: 0 }, "processingTimeout must be above 0"],
     [{ protocolVersion: 3 }, "protocolVersion must be 4"],

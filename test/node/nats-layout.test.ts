@@ -226,6 +226,7 @@ describe.skipIf(absent)(`pubsub.jetstream${absent ? ` (skipped: ${absent})` : ""
     [{ backOff: "soon" }, "backOff must be durations"],
     [{ domain: "d", apiPrefix: "p" }, "domain and apiPrefix name the same"],
     [{ natsURL: "http://secret@host" }, "natsURL must be nats://host:port"],
+    [{ natsURL: "nats://u:%secret@h" }, "natsURL has a % that does not begin a character's code"],
   ])("refuses %j", (options, words) => {
     const open = () => opened(pubsub({ natsURL: "nats://127.0.0.1:4222", ...options }));
     expect(open).toThrow(words);

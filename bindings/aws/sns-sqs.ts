@@ -104,6 +104,8 @@ const fields = /* @__PURE__ */ withAccount({
  * A process pulls from the queue, and makes what is missing unless `disableEntityManagement` says no; a Lambda function is
  * brought its messages by an event source mapping with `ReportBatchItemFailures`, without which Lambda takes every message
  * for handled. It is told the topic by SNS's envelope; raw delivery works for an app with one topic.
+ * A topic keeps nothing: a dead-letter topic needs a queue that is subscribed to it, as an app's is that subscribes to the
+ * topic, or what is buried there is gone.
  *
  * What it calls: to publish `sns:Publish`; in a function with delayed retries `sqs:ChangeMessageVisibility`; in a process
  * that pulls `sqs:ReceiveMessage`, `DeleteMessage`, `ChangeMessageVisibility`, `GetQueueUrl`, `GetQueueAttributes` and

@@ -1,3 +1,4 @@
+import { binaryEvent } from "../../src/contracts/cloudevents.ts";
 import type { Random } from "../../src/contracts/host.ts";
 import type { IncomingMessage, OutgoingMessage } from "../../src/contracts/pubsub.ts";
 import { ComponentError } from "../../src/errors.ts";
@@ -71,9 +72,8 @@ export function fromRecord(
   const { value, offset, timestamp } = record;
   const written = escapeHeaders ? escapeQuery : (text: string) => text;
   const metadata: Record<string, string> = {};
-  for (const [name, header] of Object.entries(record.headers ?? {})) {
-    metadata[name] = written(textOf(header));
-  }
+  const headers = headersOf(record);
+  for (const [name, header] of Object.entries(headers)) metadata[name] = written(header);
   const key = keyOf(record);
   if (key !== undefined) metadata.__key = written(key);
   metadata.__offset = offset;
@@ -85,6 +85,7 @@ export function fromRecord(
     topic,
     data: value ?? "",
     metadata,
+    event: binaryEvent(value ?? new Uint8Array(), headers),
     attempt,
     orderingKey: key,
   };
@@ -92,6 +93,12 @@ export function fromRecord(
 
 export function keyOf({ key }: Pick<Fetched, "key">): string | undefined {
   return key === null || key.length === 0 ? undefined : new TextDecoder().decode(key);
+}
+
+function headersOf({ headers = {} }: Fetched): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, header]) => [name, textOf(header)]),
+  );
 }
 
 /** Dapr keeps the last of several headers with one name. */

@@ -37,6 +37,11 @@ export interface IncomingMessage {
   readonly topic: string;
   readonly data: Uint8Array | string;
   readonly metadata: Readonly<Record<string, string>>;
+  /**
+   * The event as JSON, where `data` is no more than its data: what a handler gets that does not ask for raw payloads, and a
+   * dead-letter topic. `binaryEvent` of `contracts/cloudevents` makes it.
+   */
+  readonly event?: string | undefined;
   /** 1 at first. A component whose broker does not count, counts what it delivers again by itself. */
   readonly attempt: number;
   /** Milliseconds since the epoch at which the broker delivers it again, where that is not `processingTimeout` from now. */

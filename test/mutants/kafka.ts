@@ -5,6 +5,20 @@ const tests = ["test/node/kafka-trouble.test.ts"];
 
 export const kafka: readonly Mutant[] = [
   {
+    name: "Kafka: an event in binary mode is none",
+    file: "src/blocks/pubsub/deliver.ts",
+    replace: "{ ...given, data: event }",
+    by: "{ ...given, event }",
+    tests: ["test/node/kafka-layout.test.ts"],
+  },
+  {
+    name: "Kafka: a raw payload in binary mode is wrapped",
+    file: "src/blocks/pubsub/deliver.ts",
+    replace: "event === undefined || subscription.options.rawPayload",
+    by: "event === undefined",
+    tests: ["test/node/kafka-layout.test.ts"],
+  },
+  {
     name: "Kafka: a record is committed past that is to come again",
     file: line,
     replace: "for (const oldest of open) return oldest;",

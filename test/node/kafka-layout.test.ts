@@ -2,10 +2,11 @@ import type { KafkaMessage } from "kafkajs";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { pubsub } from "../../bindings/node/kafka.ts";
 import type { PubSub } from "../../src/contracts/pubsub.ts";
+import { type CloudEvent, type Delivery, subscribe } from "../../src/index.ts";
 import { createRuntime } from "../../src/runtime.ts";
 import { processHost } from "../../targets/_process/host.ts";
 import { absentKafka, type KafkaServer, startKafka } from "../harness/kafka.ts";
-import { call, consume, failure, opened, text } from "./_broker.ts";
+import { call, consume, failure, opened, serving, text } from "./_broker.ts";
 
 const absent = absentKafka();
 type Options = Omit<Parameters<typeof pubsub>[0], "brokers">;
@@ -110,6 +111,31 @@ describe.skipIf(absent)(`Kafka${absent ? ` (skipped: ${absent})` : ""}`, () => {
     await vi.waitFor(() => expect(escaped.seen).toHaveLength(2), 10_000);
     const written = { trace: "a+b", twice: "2+%C3%BC", __key: "k+1" };
     expect(escaped.seen[0]?.metadata).toEqual({ ...written, ...place });
+  });
+
+  test("an event in binary mode is one, and its bytes where the subscription is raw", async () => {
+    await server.create("binary", 1);
+    const got: unknown[] = [];
+    const handler = (event: CloudEvent, _: unknown, { data }: Delivery) =>
+      void got.push([event.type, event.data, typeof data === "string" && JSON.parse(data).id]);
+    const settings = { brokers: server.brokers, authType: "none" };
+    await using _events = await serving(
+      pubsub({ ...settings, consumerGroup: "events" }),
+      subscribe("pubsub", "binary", { rules: [{ match: ({ type }) => type === "t", handler }] }),
+    );
+    await using _raw = await serving(
+      pubsub({ ...settings, consumerGroup: "raw" }),
+      subscribe("pubsub", "binary", handler, { rawPayload: true }),
+    );
+    const producer = server.raw.producer();
+    await producer.connect();
+    const attributes = { ce_id: "1", ce_source: "s", ce_type: "t", ce_specversion: "1.0" };
+    const headers = { ...attributes, "content-type": "application/json" };
+    await producer.send({ topic: "binary", messages: [{ value: '{"n":1}', headers }] });
+    await producer.disconnect();
+    await vi.waitFor(() => expect(got).toHaveLength(2), 10_000);
+    expect(got).toContainEqual(["t", { n: 1 }, "1"]);
+    expect(got).toContainEqual(["com.dapr.event.sent", Buffer.from('{"n":1}'), false]);
   });
 
   test.each(["gzip", "zstd"])(

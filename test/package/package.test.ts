@@ -21,6 +21,7 @@ const names: Readonly<Record<string, readonly string[]>> = {
   "pillion/cloudflare/kv": ["state"],
   "pillion/cloudflare/queues": ["pubsub"],
   "pillion/conformance": ["pubSubCases", "stateCases"],
+  "pillion/contracts/cloudevents": ["binaryEvent"],
   "pillion/contracts/component": [],
   "pillion/contracts/host": [],
   "pillion/contracts/pubsub": ["pubSub"],

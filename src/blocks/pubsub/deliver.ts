@@ -54,10 +54,13 @@ const LONGEST_DELAY_MS = 3_600_000;
 /** Hands one message to the app and says what is to become of it. Never rejects. `lost`: the broker gave it to another. */
 export async function deliver(
   receiver: Receiver,
-  message: IncomingMessage,
+  given: IncomingMessage,
   lost?: AbortSignal,
 ): Promise<Outcome> {
   const { opened, subscription } = receiver;
+  const { event } = given;
+  const isWhole = event === undefined || subscription.options.rawPayload;
+  const message = isWhole ? given : { ...given, data: event };
   const { clock, onEvent, name: component } = opened;
   const started = onEvent && clock.now();
   const verdict = await judge(receiver, message, lost);

@@ -50,7 +50,7 @@ function optional(name: string, value: string | undefined): string {
   return value ? `"${name}":${quote(value)},` : "";
 }
 
-function dataOf(payload: Payload): string {
+export function dataOf(payload: Payload): string {
   if ("bytes" in payload) return `"data_base64":"${toBase64(payload.bytes)}"`;
   return `"data":${"json" in payload ? payload.json : JSON.stringify(payload.text)}`;
 }

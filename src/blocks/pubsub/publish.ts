@@ -211,7 +211,7 @@ function given(data: unknown): unknown {
 }
 
 /** Text and bytes go by the content type, as a body does in Dapr's API; anything else is JSON. */
-function payloadOf(data: unknown, contentType: string): Payload {
+export function payloadOf(data: unknown, contentType: string): Payload {
   const carriage = carriageOf(contentType);
   if (carriage === "bytes") {
     return { bytes: isBytes(data) ? data : new TextEncoder().encode(textOf(data)) };

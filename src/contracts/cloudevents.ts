@@ -1,0 +1,1 @@
+export { binaryEvent } from "../blocks/pubsub/binary.ts";

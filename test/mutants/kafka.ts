@@ -68,13 +68,6 @@ export const kafka: readonly Mutant[] = [
     tests: ["test/node/kafka-layout.test.ts"],
   },
   {
-    name: "Kafka: what was handled while the group divided its partitions holds up the rest",
-    file: "bindings/node/_kafka-run.ts",
-    replace: "changed();\n      return;",
-    by: "return;",
-    tests: ["test/node/kafka-kill.test.ts"],
-  },
-  {
     name: "Kafka: a handler has no limit",
     file: "bindings/node/kafka.ts",
     replace: "processingTimeout: settings.processingTimeout,",

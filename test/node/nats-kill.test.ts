@@ -39,8 +39,9 @@ describe.skipIf(absent)(`NATS${absent ? ` (skipped: ${absent})` : ""}`, () => {
     expect(result.cut.every((handlers) => handlers > 0)).toBe(true);
     expectOnce(result, 20_000);
     // What was in hand when a process was killed, what it had handled without the server's having noted it, and
-    // what the server had not yet written of its own state when it was killed. It drops what is published twice by itself.
-    expect(result.duplicates).toBeLessThan(5000);
+    // what the server had not yet written of its own state when it was killed: at worst all that was handled by then, which is
+    // half of the messages. It drops what is published twice by itself.
+    expect(result.duplicates).toBeLessThan(12_000);
   }, 120_000);
 
   test("100,000 messages wait for a slow handler, and not in the process", async () => {

@@ -145,7 +145,7 @@ export const above: readonly Mutant[] = [
   {
     name: "bulk: what a platform brings waits for more",
     file: "src/blocks/pubsub/bulk.ts",
-    replace: "source.pushed ? Math.min(QUIET_MS, maxAwaitDurationMs) : maxAwaitDurationMs",
+    replace: "perhapsLast ? Math.min(QUIET_MS, maxAwaitDurationMs) : maxAwaitDurationMs",
     by: "maxAwaitDurationMs",
     tests: ["test/core/bulk.test.ts"],
   },

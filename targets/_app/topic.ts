@@ -11,7 +11,7 @@ export function toTopic(way: Way, subscription: PathSubscription): TopicSubscrip
     match: matches,
     handler: handlerAt(way, subscription, path),
   }));
-  return subscribe(
+  const made = subscribe(
     pubsub,
     topic,
     { rules: routed },
@@ -23,6 +23,8 @@ export function toTopic(way: Way, subscription: PathSubscription): TopicSubscrip
       concurrency: bulk?.maxMessages ?? way.concurrency,
     },
   );
+  // As with Dapr, an app judges for itself what it gets.
+  return { ...made, verbatim: true };
 }
 
 /** The same, made of one that stands in a resource, which an error names. */

@@ -86,6 +86,13 @@ export const ofApps: readonly Mutant[] = [
     tests: client,
   },
   {
+    name: "sidecar and app: an event is opened that is only to be handed on",
+    file: "targets/_app/topic.ts",
+    replace: "verbatim: true",
+    by: "verbatim: false",
+    tests: delivery,
+  },
+  {
     name: "sidecar and app: an answer that is cut off counts as one",
     file: `${folder}/client.ts`,
     replace: "reject(tooLong());",

@@ -121,6 +121,17 @@ describe("a message comes to the app", () => {
     });
   });
 
+  test.each(["null", '"_-8="', '"!!!"', "7"])(
+    "as the bytes that it is, where its data_base64 is %s",
+    async (encoded) => {
+      const id = `odd ${encoded}`;
+      const event = `{ "id": ${JSON.stringify(id)}, "type": "t", "data_base64": ${encoded} }`;
+      await publish(sidecar, "bus/plain?metadata.rawPayload=true", event);
+      const one = () => at("/plain").filter(({ body }) => JSON.parse(body).id === id);
+      await expect.poll(() => one().map(({ body }) => body)).toEqual([event]);
+    },
+  );
+
   test("in an event of its own, where it is raw", async () => {
     await publish(sidecar, "bus/raw?metadata.rawPayload=true", "no event");
     await expect.poll(() => at("/raw")).toHaveLength(1);

@@ -130,7 +130,8 @@ function eventOf({ subscription, opened }: Receiver, { data, topic }: IncomingMe
     return wrapRaw(bytes, topic, opened.name, opened.random.uuid());
   }
   try {
-    return parseEnvelope(typeof data === "string" ? data : new TextDecoder().decode(data));
+    const text = typeof data === "string" ? data : new TextDecoder().decode(data);
+    return parseEnvelope(text, subscription.verbatim);
   } catch (cause) {
     throw new Invalid(`a message of topic ${topic} is no event: ${messageOf(cause)}`, { cause });
   }

@@ -111,14 +111,15 @@ export function wrapRaw(data: Uint8Array, topic: string, pubsub: string, id: str
   return { id, datacontenttype, ...known, data };
 }
 
-/** The event in a message. Throws an `Error` that says why it is none. */
-export function parseEnvelope(message: string): CloudEvent {
+/** The event in a message. Throws an `Error` that says why it is none; for data that is no base64 unless `verbatim`. */
+export function parseEnvelope(message: string, verbatim = false): CloudEvent {
   const event = parsed(message);
   const { data_base64: encoded, ...rest } = event;
   if (encoded === undefined) return event as CloudEvent;
   const data = typeof encoded === "string" ? fromBase64(encoded) : undefined;
-  if (!data) throw new Error("its data_base64 is not base64");
-  return { ...rest, data } as CloudEvent;
+  if (data) return { ...rest, data } as CloudEvent;
+  if (verbatim) return event as CloudEvent;
+  throw new Error("its data_base64 is not base64");
 }
 
 function parsed(message: string): Record<string, unknown> {

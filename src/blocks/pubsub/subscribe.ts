@@ -16,6 +16,8 @@ export interface TopicSubscription {
   readonly routes: Routes;
   readonly options: SubscribeOptions;
   readonly schema: StandardSchema | undefined;
+  /** Its handlers hand messages on as they came, and do not ask what is in `data_base64`. */
+  readonly verbatim?: boolean | undefined;
   /** Where it is declared, if not in code; an error begins with it. */
   readonly source?: string | undefined;
   /** Handles what a platform brings. Subscriptions bring it, so that an app without any has none of its code. */

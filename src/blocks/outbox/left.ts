@@ -44,7 +44,8 @@ function triesOf({ row }: Due): number {
 
 type Found = StoredItem | ComponentError | undefined;
 
-function itemsOf(
+/** What lies under each key; an error for what is damaged. */
+export function itemsOf(
   instance: StateStore,
   keys: readonly string[],
   call: Call,

@@ -1,7 +1,8 @@
 import type { Call } from "../../contracts/host.ts";
 import { ComponentError } from "../../errors.ts";
 import type { OpenedState } from "../state/handle.ts";
-import { newKey } from "./rows.ts";
+import { itemsOf } from "./left.ts";
+import { keysOf, newKey } from "./rows.ts";
 
 /** Times that another place is tried, in a store that lists no keys. */
 const TRIES = 8;
@@ -13,8 +14,8 @@ export async function place(
   commit: (key: string) => Promise<void> | undefined,
 ): Promise<string> {
   let doubted = false;
+  let key = newKey(opened, opened.random);
   for (let count = 1; ; count++) {
-    const key = newKey(opened, opened.random);
     try {
       await commit(key);
       return key;
@@ -24,7 +25,11 @@ export async function place(
       const isTaken = (await opened.instance.get(key, {}, call)) !== undefined;
       if (!isTaken && doubted) throw error;
       doubted = !isTaken;
-      if (count < TRIES) continue;
+      const other = isTaken ? await freeKey(opened, call) : newKey(opened, opened.random);
+      if (other !== undefined && count < TRIES) {
+        key = other;
+        continue;
+      }
       throw new ComponentError(
         "unavailable",
         `the outbox of state store ${opened.name} is full, because its events are not published fast enough, or cannot be, of which the event outbox.failed tells: nothing was written`,
@@ -32,4 +37,14 @@ export async function place(
       );
     }
   }
+}
+
+/** All are looked at, since places may be taken for long by what no broker takes. */
+async function freeKey(opened: OpenedState, call: Call): Promise<string | undefined> {
+  const free: string[] = [];
+  for await (const keys of keysOf(opened, call)) {
+    const items = await itemsOf(opened.instance, keys, call);
+    free.push(...keys.filter((_, index) => items[index] === undefined));
+  }
+  return free[Math.floor(opened.random.number() * free.length)];
 }

@@ -42,8 +42,10 @@ export function createLine({ deliver }: SubscribeRequest, options: LineOptions):
   let again = 0;
   /** Asked of the server; each has its place among those that are handled. */
   const taking = new Set<string>();
-  /** Read when there was room for it, which a retry has taken since. Never more than `concurrency`. */
+  /** Read ahead, or when there was room for it which a retry has taken since. */
   const queue: Waiting[] = [];
+  /** Milliseconds that a delivery takes, the last ones counting most. */
+  let took = Number.POSITIVE_INFINITY;
   const acks = createAcks(group, freed);
   const retries = createRetries({ group, lease, redeliverInterval, isKnown, ready: pump });
   let halted = false;
@@ -54,8 +56,9 @@ export function createLine({ deliver }: SubscribeRequest, options: LineOptions):
     topic,
     room() {
       if (halted || acks.full()) return 0;
-      const free = concurrency - busy() - queue.length;
-      if (free > 0) return free;
+      const free = concurrency + ahead() - busy() - queue.length;
+      // What waits would make one read into many.
+      if (free > 0 && (queue.length === 0 || ahead() === 0)) return free;
       // Retries alone would keep new messages out: one is read ahead, and gets what is free next.
       return queue.length === 0 && again + taking.size >= concurrency ? 1 : 0;
     },
@@ -89,6 +92,11 @@ export function createLine({ deliver }: SubscribeRequest, options: LineOptions):
     const since = performance.now();
     for (const entry of entries) queue.push({ ...entry, since });
     pump();
+  }
+
+  /** What waits here too long is somebody else's work: no more than is handled in a moment. */
+  function ahead(): number {
+    return Math.floor(Math.min(MOST_AHEAD, (AHEAD_MS * concurrency) / took));
   }
 
   function busy(): number {
@@ -147,7 +155,10 @@ export function createLine({ deliver }: SubscribeRequest, options: LineOptions):
 
   async function handle(entry: Entry, repeat: 0 | 1): Promise<void> {
     const { id } = entry;
+    const begun = performance.now();
     const outcome = await deliver(toMessage(topic, entry));
+    const time = performance.now() - begun;
+    took = Number.isFinite(took) ? took + (time - took) / 8 : time;
     if (outcome.is === "done") acks.add(id);
     else retries.add(id, outcome.delay ?? (halted ? 0 : redeliverInterval));
     free(id, repeat);
@@ -169,5 +180,8 @@ export function createLine({ deliver }: SubscribeRequest, options: LineOptions):
   }
 }
 
+/** So many messages are read ahead as are handled in so many milliseconds, and no more than so many. */
+const AHEAD_MS = 20;
+const MOST_AHEAD = 100;
 /** Milliseconds until messages are asked for again that the server did not give. */
 const RETRY_MS = 1000;

@@ -9,6 +9,13 @@ const scripts = "bindings/node/_redis-stream-scripts.ts";
 
 export const redisStream: readonly Mutant[] = [
   {
+    name: "Redis Streams: a slow handler's messages are read ahead as a fast one's are",
+    file: line,
+    replace: "Math.min(MOST_AHEAD, (AHEAD_MS * concurrency) / took)",
+    by: "MOST_AHEAD",
+    tests: reading,
+  },
+  {
     name: "redis stream: a message is acknowledged before it is handled",
     file: line,
     replace: "const outcome = await deliver(",

@@ -91,6 +91,36 @@ describe.skipIf(reason)(
       });
     });
 
+    test("a fast handler's messages come many at a time, each once, and none waits behind a slow one's", async ({
+      expect,
+    }) => {
+      await withServer([], {}, async ({ raw }, broker) => {
+        const topic = newTopic();
+        const pipeline = raw.pipeline();
+        for (let n = 0; n < 5000; n++) pipeline.xadd(topic, "*", "data", String(n));
+        await pipeline.exec();
+        await raw.config("RESETSTAT");
+        let slow = false;
+        const { seen, stop } = await consume(broker, topic, async () => {
+          if (slow) await sleep(50);
+          return { is: "done" };
+        });
+        await settled(() => expect(seen).toHaveLength(5000));
+        expect(new Set(seen.map(({ data }) => data)).size).toBe(5000);
+        await settled(async () => expect(await pending(raw, topic)).toBe(0));
+        const stats = await raw.info("commandstats");
+        // Ten at a time would take five hundred.
+        expect(Number(/xreadgroup:calls=(\d+)/.exec(stats)?.[1])).toBeLessThan(150);
+        slow = true;
+        for (let n = 0; n < 400; n++) pipeline.xadd(topic, "*", "data", String(n));
+        await pipeline.exec();
+        await settled(() => expect(seen.length).toBeGreaterThan(5200));
+        // Ten in hand, four that ten handlers get through in 20 ms, and what is told in the next moment.
+        expect(await pending(raw, topic)).toBeLessThanOrEqual(30);
+        await stop();
+      });
+    });
+
     test("100,000 messages wait for a slow handler: the process takes what it handles", async ({
       expect,
     }) => {

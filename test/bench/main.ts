@@ -10,7 +10,7 @@ import { core } from "./core.ts";
 import { dynamodb } from "./dynamodb.ts";
 import { envelope } from "./envelope.ts";
 import { lambda } from "./lambda.ts";
-import { type Goal, met, type Row } from "./measure.ts";
+import { type Goal, isElsewhere, met, type Row } from "./measure.ts";
 import { nats } from "./nats.ts";
 import { postgresql } from "./postgresql.ts";
 import { queues } from "./queues.ts";
@@ -52,7 +52,7 @@ for (const [name, measure] of Object.entries(suites)) {
 if (values.json) {
   console.log(
     JSON.stringify(
-      rows.map((row) => ({ ...row, met: met(row) })),
+      rows.map((row) => ({ ...row, met: met(row), elsewhere: isElsewhere(row) })),
       null,
       2,
     ),
@@ -66,7 +66,12 @@ function text(row: Row): string {
   const sign = difference < 0 ? "" : "+";
   return `${met(row) ? "met  " : "SHORT"}  ${what}
        ${ours.toFixed(1)} ${unit} against ${theirs.toFixed(1)}: ×${ratio.toFixed(2)}, ${sign}${difference.toFixed(1)}; goal ${goalText(goal)}
-       reference: ${reference}`;
+       reference: ${reference}${elsewhere(row)}`;
+}
+
+function elsewhere(row: Row): string {
+  if (!isElsewhere(row)) return "";
+  return `\n       the reference made ${row.expected} ${row.unit} where the goal comes from: this is another machine`;
 }
 
 function goalText(goal: Goal): string {

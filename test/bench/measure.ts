@@ -3,6 +3,8 @@ export interface Row extends Figures {
   readonly reference: string;
   readonly unit: string;
   readonly goal: Goal;
+  /** What the reference took where the goal comes from. */
+  readonly expected?: number | undefined;
 }
 
 export interface Figures {
@@ -69,6 +71,11 @@ export function timePer(times: number, work: () => Promise<unknown>): () => Prom
     for (let time = 0; time < times; time++) await work();
     return ((performance.now() - started) * 1000) / times;
   };
+}
+
+/** Whether the reference is more than a quarter away from what it was where the goal comes from. */
+export function isElsewhere({ theirs, expected }: Row): boolean {
+  return expected !== undefined && Math.abs(theirs / expected - 1) > 0.25;
 }
 
 export function met({ ours, ratio, difference, goal }: Row): boolean {

@@ -1,6 +1,6 @@
 import type { Call } from "../../src/contracts/host.ts";
 import { ComponentError } from "../../src/errors.ts";
-import { inTime } from "./_deadline.ts";
+import { createInTime } from "./_deadline.ts";
 import { explain, type Intent, isDemoted, isLost, isReply, isUnsent } from "./_redis-failures.ts";
 import type { Client, Supply } from "./_redis-supply.ts";
 import { createTogether } from "./_redis-together.ts";
@@ -23,6 +23,7 @@ export interface LinkOptions {
 
 export function link(supply: Supply, { component, limits, most }: LinkOptions): Link {
   const together = createTogether();
+  const inTime = createInTime();
   let pending = 0;
   /** When the server answered last. */
   let heard = 0;

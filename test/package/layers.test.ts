@@ -14,6 +14,9 @@ import {
   tested,
 } from "./_rules.ts";
 
+/** On two cores beside other tests. */
+const COMPILE_MS = 120_000;
+
 describe("the compiler refuses", () => {
   const useNode = "export const probe = () => [Buffer.from(process.title)];\n";
   const importOf = (path: string) => `export * from "${path}";\n`;
@@ -80,6 +83,7 @@ describe("the compiler refuses", () => {
       const found = expected.map(([path]) => [path, complaints(findings, path as string)]);
       expect(found).toEqual(expected);
     },
+    COMPILE_MS,
   );
 
   async function compile(folder: string, project: string): Promise<string[]> {

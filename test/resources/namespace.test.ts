@@ -63,6 +63,21 @@ describe("a pub/sub component with {namespace} in its settings", () => {
     );
   });
 
+  test("keeps dead letters in its namespace for who subscribes to them later", async () => {
+    const { runtime, got, to, bus, queue } = await serving({ NAMESPACE: "prod" });
+    await startSubscriptions(runtime, [
+      subscribe("bus", "bad", () => "DROP", { deadLetterTopic: "buried" }),
+      subscribe("queue", "told", to("told")),
+    ]);
+    await bus.publish("bad", 1);
+    await queue.publish("told", 2);
+    await expect.poll(() => got.length, { timeout: 5000 }).toBe(1);
+    await startSubscriptions(runtime, [subscribe("bus", "buried", to("buried"))]);
+    await expect
+      .poll(() => got.map(([where]) => where), { timeout: 5000 })
+      .toEqual(["told", "buried"]);
+  });
+
   test("has scopes by the names without it", async () => {
     const { bus } = await serving({}, `, ${setting("allowedTopics", "placed")}`);
     await bus.publish("placed", 1);

@@ -23,9 +23,15 @@ function prefixed(broker: PubSub, prefix: string): PubSub {
     }),
     ...(subscribe && {
       subscribe(request, call) {
-        const deliver: typeof request.deliver = (message, lost) =>
-          request.deliver(named(message), lost);
-        return subscribe.call(broker, { ...request, topic: prefix + request.topic, deliver }, call);
+        const { deadLetterTopic } = request;
+        const own = {
+          ...request,
+          topic: prefix + request.topic,
+          ...(deadLetterTopic !== undefined && { deadLetterTopic: prefix + deadLetterTopic }),
+          deliver: (message: IncomingMessage, lost?: AbortSignal) =>
+            request.deliver(named(message), lost),
+        };
+        return subscribe.call(broker, own, call);
       },
     }),
     ...(accept && {

@@ -7,7 +7,8 @@ export default defineConfig({
     globalSetup: "test/harness/setup.ts",
     testTimeout: 30_000,
     hookTimeout: 60_000,
-    maxWorkers: 2,
+    // One more than the cores that there may be: half of the time is waiting for servers.
+    maxWorkers: 3,
     // Cases that wait for a server's clock wait together, and not in turns of five.
     maxConcurrency: 50,
     // What the compatibility matrix is made of: only a run with every server has all of it.

@@ -87,6 +87,7 @@ const publicTypes: Readonly<Record<string, readonly string[]>> = {
     "StateCaseName",
     "Subscriber",
   ],
+  "pillion/contracts/cloudevents": [],
   "pillion/contracts/component": [
     "Block",
     "Component",

@@ -212,8 +212,8 @@ for (const kind of ["redis", "valkey"] as const) {
       await broker.publishBulk?.(topic, poison, callOf());
       const slow = async ({ data }: IncomingMessage): Promise<Outcome> => {
         if (data !== "poison") return { is: "done" };
-        // Longer than its delay: something is due at any time.
-        await sleep(10);
+        // Longer than its delay: something is due at any time. And too long for any message to be read ahead.
+        await sleep(30);
         return { is: "retry", delay: 0 };
       };
       const { seen, stop } = await consume(broker, topic, slow, 1);

@@ -1,5 +1,5 @@
 /**
- * Breaks the code on purpose, one mutant at a time in each of four copies of the tree, and expects the named tests to fail:
+ * Breaks the code on purpose, one mutant at a time in each of six copies of the tree, and expects the named tests to fail:
  * `npm run test:mutants [-- part of a name]`.
  */
 import { spawn } from "node:child_process";
@@ -11,7 +11,7 @@ import { exitOnSignals, owned } from "../harness/process.ts";
 import type { Mutant } from "./mutant.ts";
 import { mutants } from "./mutants.ts";
 
-const LANES = 4;
+const LANES = 6;
 const CONTROL_MS = 600_000;
 const MUTANT_MS = 240_000;
 

@@ -5,6 +5,7 @@ import type {
   SubscribeRequest,
   Subscription,
 } from "../../src/contracts/pubsub.ts";
+import { createAhead } from "./_ahead.ts";
 import { farewell } from "./_deadline.ts";
 import type { FoundConsumer } from "./_nats-consumer.ts";
 import { createLeases } from "./_nats-leases.ts";
@@ -32,7 +33,6 @@ interface Waiting {
 
 /** So much of a fast handler's work may wait in the process; a slow one has nothing waiting. */
 const AHEAD_MS = 100;
-const MOST_AHEAD = 100;
 /** Heartbeats after which the server forgets a request that it cannot fill. */
 const BEATS = 6;
 const FIRST_PAUSE_MS = 100;
@@ -50,12 +50,11 @@ export async function pull(options: PullOptions): Promise<Subscription> {
   const waiting: Waiting[] = [];
   const running = new Set<Promise<void>>();
   const answers = createAnswers();
+  const ahead = createAhead(concurrency, AHEAD_MS);
   const renew = (message: Msg) => answers.add(message, WORKING);
   const leases = createLeases({ clock, lease, longest: lease + afterwards, renew });
   let source: Source | undefined;
   let mending = false;
-  /** Milliseconds that a delivery takes, the last ones counting most. */
-  let took = Infinity;
   let stopped: Promise<void> | undefined;
 
   await attach(options.call);
@@ -105,8 +104,7 @@ export async function pull(options: PullOptions): Promise<Subscription> {
 
   function ask(): void {
     if (!source || stopping.signal.aborted) return;
-    const ahead = Math.min(Math.floor((AHEAD_MS * concurrency) / took), MOST_AHEAD);
-    const room = concurrency + ahead - running.size - waiting.length - source.asked;
+    const room = concurrency + ahead.count() - running.size - waiting.length - source.asked;
     if (room >= Math.max(source.asked, 1)) source.ask(room);
   }
 
@@ -116,8 +114,7 @@ export async function pull(options: PullOptions): Promise<Subscription> {
     leases.add(message, since);
     const outcome = await deliver(incoming);
     leases.remove(message);
-    const time = performance.now() - started;
-    took = took === Infinity ? time : took + (time - took) / 8;
+    ahead.ended(performance.now() - started);
     if (outcome.is === "done") answers.add(message, ACK);
     else answers.add(message, nak(outcome.delay ?? options.wait(incoming.attempt)));
   }

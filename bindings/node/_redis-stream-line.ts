@@ -1,4 +1,5 @@
 import type { SubscribeRequest } from "../../src/contracts/pubsub.ts";
+import { createAhead } from "./_ahead.ts";
 import { createAcks } from "./_redis-stream-acks.ts";
 import { toMessage } from "./_redis-stream-entry.ts";
 import type { Entry, Group } from "./_redis-stream-group.ts";
@@ -44,8 +45,7 @@ export function createLine({ deliver }: SubscribeRequest, options: LineOptions):
   const taking = new Set<string>();
   /** Read ahead, or when there was room for it which a retry has taken since. */
   const queue: Waiting[] = [];
-  /** Milliseconds that a delivery takes, the last ones counting most. */
-  let took = Number.POSITIVE_INFINITY;
+  const ahead = createAhead(concurrency, AHEAD_MS);
   const acks = createAcks(group, freed);
   const retries = createRetries({ group, lease, redeliverInterval, isKnown, ready: pump });
   let halted = false;
@@ -56,9 +56,10 @@ export function createLine({ deliver }: SubscribeRequest, options: LineOptions):
     topic,
     room() {
       if (halted || acks.full()) return 0;
-      const free = concurrency + ahead() - busy() - queue.length;
+      const extra = ahead.count();
+      const free = concurrency + extra - busy() - queue.length;
       // What waits would make one read into many.
-      if (free > 0 && (queue.length === 0 || ahead() === 0)) return free;
+      if (free > 0 && (queue.length === 0 || extra === 0)) return free;
       // Retries alone would keep new messages out: one is read ahead, and gets what is free next.
       return queue.length === 0 && again + taking.size >= concurrency ? 1 : 0;
     },
@@ -92,11 +93,6 @@ export function createLine({ deliver }: SubscribeRequest, options: LineOptions):
     const since = performance.now();
     for (const entry of entries) queue.push({ ...entry, since });
     pump();
-  }
-
-  /** What waits here too long is somebody else's work: no more than is handled in a moment. */
-  function ahead(): number {
-    return Math.floor(Math.min(MOST_AHEAD, (AHEAD_MS * concurrency) / took));
   }
 
   function busy(): number {
@@ -157,8 +153,7 @@ export function createLine({ deliver }: SubscribeRequest, options: LineOptions):
     const { id } = entry;
     const begun = performance.now();
     const outcome = await deliver(toMessage(topic, entry));
-    const time = performance.now() - begun;
-    took = Number.isFinite(took) ? took + (time - took) / 8 : time;
+    ahead.ended(performance.now() - begun);
     if (outcome.is === "done") acks.add(id);
     else retries.add(id, outcome.delay ?? (halted ? 0 : redeliverInterval));
     free(id, repeat);
@@ -180,8 +175,7 @@ export function createLine({ deliver }: SubscribeRequest, options: LineOptions):
   }
 }
 
-/** So many messages are read ahead as are handled in so many milliseconds, and no more than so many. */
+/** As many messages are read ahead as are handled in so many milliseconds. */
 const AHEAD_MS = 20;
-const MOST_AHEAD = 100;
 /** Milliseconds until messages are asked for again that the server did not give. */
 const RETRY_MS = 1000;

@@ -16,8 +16,8 @@ import { planOf } from "./_kafka-settings.ts";
 
 /**
  * Topics of Kafka, as one member of a consumer group. What has no key is handled in any order, as far as `concurrency` lets
- * several be handled at a time; what has one is handled in the order of its key. A process
- * counts what failed in itself: a message that goes to another with its partition begins anew.
+ * several be handled at a time; what has one is handled in the order of its key. A process counts what failed in itself: a
+ * message that goes to another with its partition begins anew.
  */
 export const pubsub = /* @__PURE__ */ pubSub({
   type: "pubsub.kafka",

@@ -26,15 +26,14 @@ export async function place(
       if (!isTaken && doubted) throw error;
       doubted = !isTaken;
       const other = isTaken ? await freeKey(opened, call) : newKey(opened, opened.random);
-      if (other !== undefined && count < TRIES) {
-        key = other;
-        continue;
+      if (other === undefined || count === TRIES) {
+        throw new ComponentError(
+          "unavailable",
+          `the outbox of state store ${opened.name} is full, because its events are not published fast enough, or cannot be, of which the event outbox.failed tells: nothing was written`,
+          { cause: error },
+        );
       }
-      throw new ComponentError(
-        "unavailable",
-        `the outbox of state store ${opened.name} is full, because its events are not published fast enough, or cannot be, of which the event outbox.failed tells: nothing was written`,
-        { cause: error },
-      );
+      key = other;
     }
   }
 }

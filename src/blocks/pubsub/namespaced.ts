@@ -1,6 +1,6 @@
 import type { Component } from "../../contracts/component.ts";
 import type { IncomingMessage, PubSub } from "../../contracts/pubsub.ts";
-import { delegating } from "../state/carry.ts";
+import { delegating } from "../delegating.ts";
 
 /**
  * The same broker, on which every topic has `prefix` before its name. Events, handlers and scopes know topics without it, as

@@ -1,6 +1,7 @@
 import type { Call } from "../../contracts/host.ts";
 import type { StateOperation } from "../../contracts/state.ts";
 import { configurationError } from "../../errors.ts";
+import { delegating } from "../delegating.ts";
 import type { OpenedState } from "./handle.ts";
 
 type Transaction = (operations: readonly StateOperation[], call: Call) => Promise<void>;
@@ -10,18 +11,6 @@ export function carrying(opened: OpenedState, transaction: Transaction): OpenedS
   const maxOperations = opened.instance.maxOperations && opened.instance.maxOperations - 1;
   const own = { transaction, ...(maxOperations && { maxOperations }) };
   return { ...opened, instance: delegating(opened.instance, own) };
-}
-
-/** The same store, or broker, with members of its own. */
-export function delegating<T extends object>(inner: T, own: Partial<T>): T {
-  return new Proxy(inner, {
-    get(inner, name) {
-      if (Object.hasOwn(own, name)) return Reflect.get(own, name);
-      const member: unknown = Reflect.get(inner, name);
-      // It may be of a class with private fields.
-      return typeof member === "function" ? member.bind(inner) : member;
-    },
-  });
 }
 
 /** Throws `ERR_CONFIGURATION` for a store that cannot write both or neither, or only once. */

@@ -1,5 +1,6 @@
+import type { SubscribeOptions } from "../../src/blocks/pubsub/api.ts";
 import { startSubscriptions } from "../../src/blocks/pubsub/start.ts";
-import type { TopicSubscription } from "../../src/blocks/pubsub/subscribe.ts";
+import { subscribe, type TopicSubscription } from "../../src/blocks/pubsub/subscribe.ts";
 import type { Component } from "../../src/contracts/component.ts";
 import type { Call } from "../../src/contracts/host.ts";
 import type { IncomingMessage, Outcome, PubSub } from "../../src/contracts/pubsub.ts";
@@ -36,6 +37,25 @@ export async function serving(
     await runtime.close();
   };
   return { ...runtime, close, [Symbol.asyncDispose]: close };
+}
+
+/** A subscription whose handler never ends where `hangs` says so; `seen` is the data and the attempt of each delivery. */
+export function hanging(
+  topic: string,
+  hangs: (data: unknown, attempt: number) => boolean,
+  options: SubscribeOptions,
+) {
+  const seen: string[] = [];
+  const subscription = subscribe(
+    "pubsub",
+    topic,
+    ({ data }, _blocks, { attempt }) => {
+      seen.push(`${data} ${attempt}`);
+      return hangs(data, attempt) ? new Promise<void>(() => undefined) : undefined;
+    },
+    options,
+  );
+  return { seen, subscription };
 }
 
 export interface Consumer {

@@ -1,9 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { pubsub } from "../../bindings/node/kafka.ts";
 import type { Outcome, PubSub } from "../../src/contracts/pubsub.ts";
-import { subscribe } from "../../src/index.ts";
 import { absentKafka, type KafkaServer, startKafka } from "../harness/kafka.ts";
-import { call, consume, failure, opened, serving, text } from "./_broker.ts";
+import { call, consume, failure, hanging, opened, serving, text } from "./_broker.ts";
 
 const absent = absentKafka();
 type Options = Partial<Parameters<typeof pubsub>[0]>;
@@ -72,18 +71,13 @@ describe.skipIf(absent)(`Kafka${absent ? ` (skipped: ${absent})` : ""}`, () => {
 
   test("a handler that never ends is given up, and its message comes again in the order of its key", async () => {
     await server.create("stuck", 1);
-    const seen: string[] = [];
-    const hanging = subscribe(
-      "pubsub",
+    const { seen, subscription } = hanging(
       "stuck",
-      ({ data }, _blocks, { attempt }) => {
-        seen.push(`${data} ${attempt}`);
-        return data === "stuck" && attempt < 3 ? new Promise<void>(() => undefined) : undefined;
-      },
+      (data, attempt) => data === "stuck" && attempt < 3,
       { maxRetries: 5, retryDelayMs: 10 },
     );
     const options = { processingTimeout: "300ms", brokers: server.brokers, authType: "none" };
-    await using runtime = await serving(pubsub(options), hanging);
+    await using runtime = await serving(pubsub(options), subscription);
     for (const data of ["stuck", "after"])
       await runtime.blocks.pubsub("pubsub").publish("stuck", data, { orderingKey: "k" });
     const order = ["stuck 1", "stuck 2", "stuck 3", "after 1"];

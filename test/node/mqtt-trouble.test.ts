@@ -4,12 +4,11 @@ import mqtt from "mqtt";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { pubsub } from "../../bindings/node/mqtt.ts";
 import type { Outcome, PubSub } from "../../src/contracts/pubsub.ts";
-import { subscribe } from "../../src/index.ts";
 import { eventOf, startConsumer } from "../harness/consumers.ts";
 import { newFolder } from "../harness/folder.ts";
 import { absentMosquitto, type Mosquitto, startMosquitto } from "../harness/mosquitto.ts";
 import { makeCertificates } from "../harness/redis.ts";
-import { call, consume, failure, opened, serving, text } from "./_broker.ts";
+import { call, consume, failure, hanging, opened, serving, text } from "./_broker.ts";
 
 const absent = absentMosquitto();
 type Options = Partial<Parameters<typeof pubsub>[0]>;
@@ -49,18 +48,13 @@ describe.skipIf(absent)(`MQTT${absent ? ` (skipped: ${absent})` : ""}`, () => {
   afterAll(() => server?.stop());
 
   test("handlers that never end are given up, and let the next messages come", async () => {
-    const seen: string[] = [];
-    const hanging = subscribe(
-      "pubsub",
+    const { seen, subscription } = hanging(
       "stuck",
-      ({ data }, _blocks, { attempt }) => {
-        seen.push(`${data} ${attempt}`);
-        return attempt === 1 && data !== "last" ? new Promise<void>(() => undefined) : undefined;
-      },
+      (data, attempt) => attempt === 1 && data !== "last",
       { concurrency: 2, maxRetries: 5, retryDelayMs: 10 },
     );
     const options = { processingTimeout: "300ms", url: server.url, consumerID: "stuck" };
-    await using runtime = await serving(pubsub(options), hanging);
+    await using runtime = await serving(pubsub(options), subscription);
     for (const data of ["1", "2", "3", "last"])
       await runtime.blocks.pubsub("pubsub").publish("stuck", data);
     const handled = ["1 1", "1 2", "2 1", "2 2", "3 1", "3 2", "last 1"];

@@ -241,7 +241,10 @@ describe("an app", () => {
     const sidecar = await startFor(app, { flags: ["--app-max-concurrency", "2"] });
     app.most = 0;
     await Promise.all(topics.map((topic) => publish(sidecar, `bus/${topic}`, { n: 1 })));
-    await expect.poll(() => app.got.length).toBe(2);
+    await expect.poll(() => app.got.length).toBeGreaterThanOrEqual(2);
+    // The others come within that, where nothing keeps them.
+    await sleep(500);
+    expect(app.most).toBe(2);
     go();
     await expect.poll(() => app.got.length).toBe(5);
     expect(app.most).toBe(2);

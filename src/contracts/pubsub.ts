@@ -68,6 +68,11 @@ export interface SubscribeRequest {
   /** Deliveries at a time; absent: the component's own. */
   readonly concurrency?: number | undefined;
   /**
+   * The most deliveries after the first one. With it, `attempt` MUST count what other processes had in hand when they ended,
+   * as far as the broker lets it be known; without it nobody asks for more than what this process delivered.
+   */
+  readonly maxRetries?: number | undefined;
+  /**
    * Where core publishes what cannot be handled. A broker that keeps a message only for the subscribers that it knows MUST
    * from then on keep those of this topic for the same consumer, unless somebody else subscribes to it already.
    */

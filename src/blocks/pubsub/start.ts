@@ -45,7 +45,7 @@ async function start(
       throw new Error(`${opened.component.type} delivers nothing to a process`);
     }
     checkRetries(opened, subscription);
-    const { metadata = {}, concurrency, deadLetterTopic } = options;
+    const { metadata = {}, concurrency, maxRetries, deadLetterTopic } = options;
     const guard = options.idempotent === true ? (await import("./inbox.ts")).inbox() : undefined;
     const guarded =
       guard?.guard(subscription, runtime.find) ?? guardedBy(subscription, runtime.find);
@@ -55,6 +55,7 @@ async function start(
         topic,
         metadata,
         concurrency,
+        maxRetries,
         deadLetterTopic,
         deliver: (message, lost) => deliver(receiver, message, lost),
       },

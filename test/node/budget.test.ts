@@ -1,0 +1,94 @@
+import { join } from "node:path";
+import { afterEach, describe, test, vi } from "vitest";
+import { registry } from "../../bindings/node/registry.ts";
+import type { Component } from "../../src/contracts/component.ts";
+import { createRuntime } from "../../src/runtime.ts";
+import { processHost } from "../../targets/_process/host.ts";
+import { newFolder } from "../harness/folder.ts";
+import { absentNats, startNats } from "../harness/nats.ts";
+import { absentRabbit, startRabbit } from "../harness/rabbitmq.ts";
+import { absentRedis, startRedis } from "../harness/redis.ts";
+import { expectBudget } from "./_budget.ts";
+
+vi.setConfig({ testTimeout: 120_000 });
+
+const topic = "orders";
+const dead = "buried";
+
+interface Broker {
+  readonly options: object;
+  stop?(): Promise<void>;
+}
+
+interface Kind {
+  readonly name: string;
+  readonly type: string;
+  readonly absent?: string | undefined;
+  /** Of the subscription. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  start(): Promise<Broker>;
+}
+
+const kinds: readonly Kind[] = [
+  {
+    name: "SQLite",
+    type: "pubsub.sqlite",
+    start: async () => {
+      const connectionString = join(newFolder("queue"), "queue.db");
+      return { options: { connectionString, processingTimeout: "500ms" } };
+    },
+  },
+  {
+    name: "Redis Streams",
+    type: "pubsub.redis",
+    absent: absentRedis(),
+    start: async () => {
+      const { port, stop } = await startRedis();
+      const redisHost = `127.0.0.1:${port}`;
+      return {
+        options: { redisHost, processingTimeout: "500ms", redeliverInterval: "500ms" },
+        stop,
+      };
+    },
+  },
+  {
+    name: "NATS JetStream",
+    type: "pubsub.jetstream",
+    absent: absentNats(),
+    start: async () => {
+      const { url, raw, stop } = await startNats();
+      await raw.manager.streams.add({ name: "all", subjects: [topic, dead] });
+      return { options: { natsURL: url, ackWait: "500ms" }, stop };
+    },
+  },
+  {
+    name: "RabbitMQ, quorum",
+    type: "pubsub.rabbitmq",
+    absent: absentRabbit(),
+    metadata: { queueType: "quorum" },
+    start: async () => {
+      const { url, stop } = await startRabbit();
+      return { options: { connectionString: url }, stop };
+    },
+  },
+];
+
+const stops: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const stop of stops.splice(0).reverse()) await stop();
+});
+
+describe("a message that nobody survives is delivered as often as its subscription says", () => {
+  for (const { name, type, absent, metadata, start } of kinds) {
+    test.skipIf(absent)(`${name}${absent ? ` (skipped: ${absent})` : ""}`, async () => {
+      const { options, stop } = await start();
+      if (stop) stops.push(stop);
+      const create = await registry[type]?.();
+      const pubsub = create?.(options) as Component<"pubsub">;
+      const host = processHost("node");
+      const runtime = createRuntime({ id: "publisher", components: { pubsub }, host });
+      stops.push(() => runtime.close());
+      await expectBudget({ type, options, topic, dead, metadata }, runtime.blocks.pubsub("pubsub"));
+    });
+  }
+});

@@ -52,7 +52,9 @@ export interface Startup {
 }
 
 /** One setting, in the words of Dapr's component metadata. */
-export interface Field {
+export type Field = Setting & Necessity;
+
+interface Setting {
   /** `duration`: a bare number, or a Go duration such as `1m30s`; settings hold milliseconds. `code`: an object that only TypeScript can hand over. */
   readonly type: keyof FieldTypes;
   /** What a bare number of a duration counts. Default `s`. */
@@ -61,12 +63,15 @@ export interface Field {
   readonly negative?: "off";
   /** Other names that Dapr's YAML has for it. */
   readonly aliases?: readonly string[];
-  readonly description: string;
-  readonly required?: boolean;
   /** Kept out of errors, logs and the metadata API. */
   readonly sensitive?: boolean;
   readonly default?: string | number | boolean;
 }
+
+/** What it is for must be said where its absence is an error, which says it too. */
+type Necessity =
+  | { readonly required: true; readonly description: string }
+  | { readonly required?: false; readonly description?: string };
 
 interface FieldTypes {
   string: string;

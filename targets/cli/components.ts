@@ -1,69 +1,36 @@
-import { type ComponentFactory, registry } from "../../bindings/node/registry.ts";
-import type { Field, Fields } from "../../src/contracts/component.ts";
 import { suggestion, UsageError } from "./usage.ts";
 
 /** One line for each component type. */
 export async function listComponents(): Promise<string> {
-  const rows = await Promise.all(
-    Object.entries(registry).map(async ([type, load]) => {
-      const create = await load();
-      return [type, create({}).runsOn.join(", "), featuresOf(create).join(", ")];
-    }),
-  );
+  const { catalog } = await import("./catalog.ts");
+  const rows = catalog.map(({ type, runsOn, features }) => [
+    type,
+    runsOn.join(", "),
+    features.join(", "),
+  ]);
   return table([["TYPE", "RUNS ON", "FEATURES"], ...rows]);
 }
 
 /** Everything about one component type. Throws `UsageError` for one that there is not. */
 export async function describeComponent(type: string): Promise<string> {
-  const load = Object.hasOwn(registry, type) ? registry[type] : undefined;
-  if (!load) {
-    const hint = suggestion(type, Object.keys(registry)) ?? "pillion components lists them";
+  const { catalog } = await import("./catalog.ts");
+  const entry = catalog.find((one) => one.type === type);
+  if (!entry) {
+    const types = catalog.map((one) => one.type);
+    const hint = suggestion(type, types) ?? "pillion components lists them";
     throw new UsageError(`there is no component type ${type}: ${hint}`);
   }
-  const create = await load();
-  const { fields, runsOn } = create({});
   return [
     type,
-    `  runs on   ${runsOn.join(", ")}`,
-    `  features  ${featuresOf(create).join(", ")}`,
+    `  runs on   ${entry.runsOn.join(", ")}`,
+    `  features  ${entry.features.join(", ")}`,
     "",
     "Settings:",
-    ...Object.entries(fields).flatMap(([name, field]) => [
-      `  ${name}  (${traitsOf(field)})`,
-      `      ${field.description}`,
+    ...entry.settings.flatMap(({ name, traits, description }) => [
+      `  ${name}  (${traits.join(", ")})`,
+      `      ${description}`,
     ]),
   ].join("\n");
-}
-
-function traitsOf({ type, required, default: value, sensitive }: Field): string {
-  const traits = [type === "code" ? "only in TypeScript" : type];
-  if (required) traits.push("required");
-  if (value !== undefined) traits.push(`default ${JSON.stringify(value)}`);
-  if (sensitive) traits.push("sensitive");
-  return traits.join(", ");
-}
-
-/** Features follow from settings: those of the least ones, and then what each further setting adds. */
-export function featuresOf(create: ComponentFactory): string[] {
-  const { fields } = create({});
-  const least = requiredOf(fields);
-  const features = create(least).features;
-  const more = Object.entries(fields).flatMap(([name, field]) => {
-    const { features: others } = create({ ...least, [name]: sampleOf(field) });
-    const added = others.filter((feature) => !features.includes(feature));
-    return added.map((feature) => `${feature} (with ${name})`);
-  });
-  return [...features, ...more];
-}
-
-function requiredOf(fields: Fields): Record<string, unknown> {
-  const required = Object.entries(fields).filter(([, field]) => field.required);
-  return Object.fromEntries(required.map(([name, field]) => [name, sampleOf(field)]));
-}
-
-function sampleOf({ type, default: value }: Field): unknown {
-  const samples = { string: "x", number: 1, boolean: value !== true, duration: 1, code: {} };
-  return samples[type];
 }
 
 /** Columns as wide as their widest cell. */

@@ -2,7 +2,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { ComponentFactory } from "../../bindings/node/registry.ts";
 import type { Component, Field } from "../../src/contracts/component.ts";
-import { featuresOf } from "../../targets/cli/components.ts";
+import { featuresOf } from "../../targets/cli/features.ts";
 import { root } from "../harness/folder.ts";
 
 /** A component as its page shows it. */

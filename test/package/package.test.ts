@@ -2,6 +2,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { transform } from "esbuild";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describeComponent } from "../../targets/cli/components.ts";
 import { newFolder, root } from "../harness/folder.ts";
 import { startWorkers } from "../harness/workers.ts";
 import { type Consumer, filesIn, installConsumer, run } from "./_consumer.ts";
@@ -179,6 +180,16 @@ describe("the command", () => {
     const env = { PATH: join(process.execPath, "..") };
     const { stdout } = await run(link, ["components"], { env });
     expect(stdout).toContain("state.aws.dynamodb");
+  });
+
+  test("shows the settings as the sources describe them, which the components of the build do not", async () => {
+    const type = "pubsub.aws.snssqs";
+    const { stdout } = await run(process.execPath, [command(), "components", type], { env: {} });
+    expect(stdout).toBe(`${await describeComponent(type)}\n`);
+    expect(stdout).toContain("Without it the first publish or subscription asks STS");
+    const built = readFileSync(join(consumer.pillion, "dist/bindings/aws/sns-sqs.js"), "utf8");
+    expect(built).toContain("accountID: {");
+    expect(built).not.toContain("asks STS");
   });
 
   test.each(["12.20.0", "20.19.5", "22.17.1"])(

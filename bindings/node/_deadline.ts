@@ -1,3 +1,4 @@
+import { Bag, type Bagged } from "../../src/bag.ts";
 import type { Call } from "../../src/contracts/host.ts";
 import { ComponentError } from "../../src/errors.ts";
 
@@ -23,66 +24,15 @@ export function inTime<T>(
   limitMs: number,
   explain: () => string,
 ): Promise<T> {
-  return unless(work, call, limitMs, explain, (late, left) => {
-    const timer = setTimeout(late, Math.min(Math.max(left, 0), LONGEST_MS));
-    return () => clearTimeout(timer);
-  });
-}
-
-/** Milliseconds between two looks at what is waited for: as late may a call end. */
-const LOOK_MS = 10;
-
-interface Waiting {
-  /** By the process's own clock. */
-  readonly until: number;
-  late(): void;
-}
-
-/**
- * {@link inTime} for calls that are many and short, each ended up to {@link LOOK_MS} late: one timer looks after all of them,
- * because to set and clear one takes a twelfth of the time of a call to a server on this machine.
- */
-export function createInTime(): typeof inTime {
-  const waiting = new Set<Waiting>();
-  let timer: NodeJS.Timeout | undefined;
-  return (work, call, limitMs, explain) => unless(work, call, limitMs, explain, watch);
-
-  function watch(late: () => void, left: number): () => void {
-    const one = { until: performance.now() + left, late };
-    waiting.add(one);
-    timer ??= setInterval(look, LOOK_MS).unref();
-    return () => waiting.delete(one);
-  }
-
-  function look(): void {
-    const now = performance.now();
-    for (const one of waiting) if (one.until <= now) one.late();
-    if (waiting.size > 0) return;
-    clearInterval(timer);
-    timer = undefined;
-  }
-}
-
-type Ends = Pick<Call, "signal" | "deadline">;
-
-/** `watch` calls `late` in so many milliseconds, unless what it returns is called before. */
-function unless<T>(
-  work: Promise<T>,
-  { signal, deadline }: Ends,
-  limitMs: number,
-  explain: () => string,
-  watch: (late: () => void, left: number) => () => void,
-): Promise<T> {
-  if (signal?.aborted) {
-    work.catch(() => {});
-    return Promise.reject(signal.reason);
-  }
+  const { signal } = call;
+  if (signal?.aborted) return refused(work, signal);
   return new Promise<T>((resolve, reject) => {
-    const left = deadline === undefined ? limitMs : Math.min(limitMs, deadline - Date.now());
-    const forget = watch(() => {
+    const late = () => {
       settled();
       reject(new ComponentError("unavailable", explain()));
-    }, left);
+    };
+    const left = Math.min(Math.max(leftOf(call, limitMs), 0), LONGEST_MS);
+    const timer = setTimeout(late, left);
     signal?.addEventListener("abort", abort, { once: true });
     work.then(
       (value) => {
@@ -101,10 +51,75 @@ function unless<T>(
     }
 
     function settled() {
-      forget();
+      clearTimeout(timer);
       signal?.removeEventListener("abort", abort);
     }
   });
+}
+
+/** Milliseconds between two looks at what is waited for: as late may a call end. */
+const LOOK_MS = 10;
+
+interface Waiting extends Bagged {
+  /** By the process's own clock. */
+  readonly until: number;
+  readonly signal: AbortSignal | undefined;
+  readonly reject: (reason: unknown) => void;
+  readonly explain: () => string;
+}
+
+/**
+ * {@link inTime} for calls that are many and short, each ended up to {@link LOOK_MS} late: one timer looks after all of them.
+ * To set and clear one, and to listen to a signal, takes a sixth of the time of a call to a server on this machine.
+ */
+export function createInTime(): typeof inTime {
+  const waiting = new Bag<Waiting>();
+  let timer: NodeJS.Timeout | undefined;
+  return (work, call, limitMs, explain) => {
+    const { signal } = call;
+    if (signal?.aborted) return refused(work, signal);
+    return new Promise((resolve, reject) => {
+      const until = performance.now() + leftOf(call, limitMs);
+      const one: Waiting = { at: -1, until, signal, reject, explain };
+      waiting.add(one);
+      timer ??= setInterval(look, LOOK_MS).unref();
+      work.then(
+        (value) => {
+          waiting.remove(one);
+          resolve(value);
+        },
+        (error) => {
+          waiting.remove(one);
+          reject(error);
+        },
+      );
+    });
+  };
+
+  function look(): void {
+    const now = performance.now();
+    waiting.each((one) => {
+      const { signal, until, reject, explain } = one;
+      if (signal?.aborted) reject(signal.reason);
+      else if (until <= now) reject(new ComponentError("unavailable", explain()));
+      else return;
+      waiting.remove(one);
+    });
+    if (waiting.size > 0) return;
+    clearInterval(timer);
+    timer = undefined;
+  }
+}
+
+type Ends = Pick<Call, "signal" | "deadline">;
+
+function leftOf({ deadline }: Ends, limitMs: number): number {
+  return deadline === undefined ? limitMs : Math.min(limitMs, deadline - Date.now());
+}
+
+function refused(work: Promise<unknown>, signal: AbortSignal): Promise<never> {
+  work.catch(() => {});
+  return Promise.reject(signal.reason);
 }
 
 /** Waits for what is said last. What becomes of it makes no difference. */

@@ -1,3 +1,4 @@
+import { Bag, type Bagged } from "../../bag.ts";
 import { traceFrom } from "../../call.ts";
 import type { Call, Clock, Trace } from "../../contracts/host.ts";
 import type { CloudEvent } from "./api.ts";
@@ -6,7 +7,11 @@ import type { CloudEvent } from "./api.ts";
  * The call of one handler, and its end. A class that makes a signal when it is asked for one: most handlers need none, and
  * making it takes longer than all else that core does for a message.
  */
-export class HandlerCall implements Call {
+export class HandlerCall implements Call, Bagged {
+  at = -1;
+  /** Milliseconds that it has at most, and since the epoch when they are over. */
+  limit = Number.POSITIVE_INFINITY;
+  until = Number.POSITIVE_INFINITY;
   readonly deadline: number | undefined;
   readonly waitUntil: Call["waitUntil"];
   readonly #event: CloudEvent;
@@ -68,18 +73,18 @@ const LONGEST_SLEEP_MS = 1000;
 
 /** One sleep watches over all, since a timer for each takes a tenth of a message's time. */
 export function createRunning(clock: Clock, { signal }: Call): Running {
-  const limits = new Map<HandlerCall, Limit>();
+  const calls = new Bag<HandlerCall>();
   let sleep: { readonly until: number; readonly stop: AbortController } | undefined;
-  signal?.addEventListener("abort", () => {
-    for (const call of limits.keys()) call.end(signal.reason);
-  });
+  signal?.addEventListener("abort", () => calls.each((call) => call.end(signal.reason)));
   return {
-    add(call, ms = Number.POSITIVE_INFINITY) {
-      const until = clock.now() + ms;
-      limits.set(call, { ms, until });
+    add(call, limit = Number.POSITIVE_INFINITY) {
+      const until = clock.now() + limit;
+      call.limit = limit;
+      call.until = until;
+      calls.add(call);
       if (until < (sleep?.until ?? Number.POSITIVE_INFINITY)) lookAt(until);
     },
-    remove: (call) => void limits.delete(call),
+    remove: (call) => calls.remove(call),
   };
 
   function lookAt(until: number): void {
@@ -95,17 +100,11 @@ export function createRunning(clock: Clock, { signal }: Call): Running {
     sleep = undefined;
     const now = clock.now();
     let next = Number.POSITIVE_INFINITY;
-    for (const [call, { ms, until }] of limits) {
-      if (until <= now)
-        call.end(new DOMException(`the handler did not end within ${ms} ms`, "TimeoutError"));
-      else next = Math.min(next, until);
-    }
+    calls.each((call) => {
+      const { limit, until } = call;
+      if (until > now) next = Math.min(next, until);
+      else call.end(new DOMException(`the handler did not end within ${limit} ms`, "TimeoutError"));
+    });
     if (next < Number.POSITIVE_INFINITY) lookAt(next);
   }
-}
-
-interface Limit {
-  readonly ms: number;
-  /** Milliseconds since the epoch. */
-  readonly until: number;
 }

@@ -1,0 +1,47 @@
+import { expect, test } from "vitest";
+import { Bag } from "../../src/bag.ts";
+
+function filled(count: number) {
+  const bag = new Bag<{ at: number; readonly name: number }>();
+  const items = Array.from({ length: count }, (_, name) => ({ at: -1, name }));
+  for (const item of items) bag.add(item);
+  const names = () => {
+    const found: number[] = [];
+    bag.each(({ name }) => found.push(name));
+    return found.sort((one, other) => one - other);
+  };
+  return { bag, items, names };
+}
+
+test("what was added and not removed is in it, whatever the order", () => {
+  const { bag, items, names } = filled(5);
+  for (const at of [0, 4, 2] as const) bag.remove(items[at] as (typeof items)[0]);
+  expect(names()).toEqual([1, 3]);
+  expect(bag.size).toBe(2);
+  for (const at of [4, 0] as const) bag.add(items[at] as (typeof items)[0]);
+  expect(names()).toEqual([0, 1, 3, 4]);
+});
+
+test("what is not in it may be removed", () => {
+  const { bag, items, names } = filled(2);
+  const [first, second] = items as [(typeof items)[0], (typeof items)[0]];
+  bag.remove(first);
+  bag.remove(first);
+  bag.remove({ at: -1, name: 9 });
+  expect(names()).toEqual([1]);
+  bag.remove(second);
+  expect(bag.size).toBe(0);
+});
+
+test("each is visited that was in it, also where visits remove and add", () => {
+  const { bag, items } = filled(4);
+  const visited = new Set<number>();
+  bag.each((item) => {
+    visited.add(item.name);
+    bag.remove(item);
+    if (item.name === 3) bag.remove(items[0] as (typeof items)[0]);
+    if (item.name === 2) bag.add({ at: -1, name: 10 });
+  });
+  expect([...visited].sort()).toEqual([1, 2, 3]);
+  expect(bag.size).toBe(1);
+});

@@ -10,7 +10,7 @@ import { namedTopics, type SqsMessage, sameName, toIncoming } from "./_sqs-messa
 import { hide } from "./_sqs-visibility.ts";
 import { entityName } from "./_topic-name.ts";
 
-export interface PullSettings {
+export interface LineSettings {
   readonly messageVisibilityTimeout: number;
   readonly messageWaitTimeSeconds: number;
   readonly messageMaxNumber: number;
@@ -61,7 +61,7 @@ const LONGEST_PAUSE_MS = 30_000;
 /** `again` makes what is gone from the broker once more. */
 export function createLine(
   broker: Broker,
-  settings: PullSettings,
+  settings: LineSettings,
   QueueUrl: string,
   again: (topics: readonly string[]) => Promise<void>,
   call: Call,

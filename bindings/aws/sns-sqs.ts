@@ -1,23 +1,14 @@
 import type { Settings } from "../../src/contracts/component.ts";
-import type { Call, Host } from "../../src/contracts/host.ts";
-import {
-  type Batch,
-  type PubSub,
-  pubSub,
-  type SubscribeRequest,
-  type Subscription,
-} from "../../src/contracts/pubsub.ts";
+import type { Host } from "../../src/contracts/host.ts";
+import { type Batch, type PubSub, pubSub } from "../../src/contracts/pubsub.ts";
 import { graceOf } from "../_lease.ts";
-import { createLive } from "../_live.ts";
 import { withAccount } from "./_aws-fields.ts";
-import { asking, type Broker, createBroker, LIMIT_MS } from "./_sns-broker.ts";
+import { asking, createBroker, LIMIT_MS } from "./_sns-broker.ts";
 import { MAX_ENTRIES, publish, publishBulk } from "./_sns-publish.ts";
 import { checkSettings } from "./_sns-settings.ts";
-import { ensureSubscription, ensureTopic } from "./_sns-topic.ts";
 import { sqsBatch } from "./_sqs-event.ts";
-import { createLine, type Line } from "./_sqs-line.ts";
 import { namedTopics, toIncoming } from "./_sqs-message.ts";
-import { ensureQueueFor, type Queue, queueUrl } from "./_sqs-queue.ts";
+import { queueUrl } from "./_sqs-queue.ts";
 
 const fields = /* @__PURE__ */ withAccount({
   accountID: {
@@ -125,17 +116,15 @@ type SnsSqsSettings = Settings<typeof fields> & { readonly consumerID: string };
 function snsSqs(settings: SnsSqsSettings, host: Host, component: string): PubSub {
   checkSettings(settings, component);
   const broker = createBroker(settings, host, component);
-  const pulls = host.target === "node";
   const visibility = settings.messageVisibilityTimeout;
-  const puller = createPuller(broker, settings);
   return {
     maxBulkMessages: MAX_ENTRIES,
-    processingTimeout: pulls ? visibility - graceOf(visibility) : undefined,
+    processingTimeout: host.puller ? visibility - graceOf(visibility) : undefined,
     maxRetries: settings.messageReceiveLimit && settings.messageReceiveLimit - 1,
     maxRetriesSetting: "messageReceiveLimit",
     publish: (topic, message, call) => publish(broker, settings, topic, message, call),
     publishBulk: (topic, messages, call) => publishBulk(broker, settings, topic, messages, call),
-    ...(pulls && { subscribe: puller.subscribe }),
+    ...host.puller?.("pubsub.aws.snssqs", broker, settings),
     // No Worker is ever brought one.
     accept: host.target === "workers" ? undefined : accept,
     async init(call) {
@@ -148,7 +137,6 @@ function snsSqs(settings: SnsSqsSettings, host: Host, component: string): PubSub
       sns: (operation: string, input: object) => broker.sns.run(operation, input, call, LIMIT_MS),
       sqs: (operation: string, input: object) => broker.sqs.run(operation, input, call, LIMIT_MS),
     }),
-    close: puller.close,
   };
 
   function accept(event: unknown, topics: readonly string[]): Batch | undefined {
@@ -156,39 +144,5 @@ function snsSqs(settings: SnsSqsSettings, host: Host, component: string): PubSub
     return sqsBatch(event, broker.queue, component, broker.sqs, (message) =>
       toIncoming(message, named, settings.fifo),
     );
-  }
-}
-
-/** The subscriptions of a process, which share one queue. */
-function createPuller(broker: Broker, settings: SnsSqsSettings) {
-  const live = createLive();
-  let line: Line | undefined;
-  // One after the other: each reads the queue's policy, and writes it with its topic added.
-  let turn: Promise<unknown> = Promise.resolve();
-  return { subscribe, close: live.stop };
-
-  async function subscribe(request: SubscribeRequest, call: Call): Promise<Subscription> {
-    const { url } = await prepare(request.topic, call);
-    line ??= createLine(
-      broker,
-      settings,
-      url,
-      async (topics) => {
-        for (const topic of topics) await prepare(topic, call);
-      },
-      call,
-    );
-    return live.add(line.add(request));
-  }
-
-  function prepare(topic: string, call: Call): Promise<Queue> {
-    const prepared = turn.then(async () => {
-      const topicArn = await ensureTopic(broker, topic, call);
-      const queue = await ensureQueueFor(broker, settings, topicArn, call);
-      await ensureSubscription(broker, topic, topicArn, queue.arn, call);
-      return queue;
-    });
-    turn = prepared.catch(() => undefined);
-    return prepared;
   }
 }

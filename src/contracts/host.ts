@@ -1,3 +1,5 @@
+import type { PubSub } from "./pubsub.ts";
+
 /** What a target lends to the core and to components: the only way out of either. */
 export interface Host {
   readonly target: Target;
@@ -13,7 +15,14 @@ export interface Host {
    * MUST reject when no answer came; an HTTP error status is an answer.
    */
   send(request: ServiceRequest, call: Call): Promise<ServiceResponse>;
+  /**
+   * In a process that serves: what pulls for the component type `type`, loaded with its first subscription and made of
+   * `parts`. For components that a platform also brings messages to: its functions do not carry what they never run.
+   */
+  readonly puller?: (type: string, ...parts: readonly unknown[]) => Puller;
 }
+
+export type Puller = Required<Pick<PubSub, "subscribe" | "close">>;
 
 export type Target = "node" | "workers" | "lambda";
 

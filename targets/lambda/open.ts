@@ -2,7 +2,7 @@ import type { App } from "../../src/app.ts";
 import type { Component } from "../../src/contracts/component.ts";
 import { createRuntime, type Runtime } from "../../src/runtime.ts";
 import { portsOf, type ServeOptions } from "../../src/serve.ts";
-import { processHost } from "../_process/host.ts";
+import { commonHost } from "../_process/common.ts";
 import { defaults } from "./defaults.ts";
 
 /**
@@ -25,6 +25,6 @@ export function lambdaRuntime(
     components,
     defaults,
     onEvent,
-    host: processHost("lambda", portsOf(options)),
+    host: commonHost("lambda", portsOf(options)),
   });
 }

@@ -1,8 +1,10 @@
+import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { startSubscriptions } from "../../src/blocks/pubsub/start.ts";
 import { type Handler, type SubscribeOptions, subscribe } from "../../src/index.ts";
 import { createRuntime } from "../../src/runtime.ts";
+import { commonHost } from "../../targets/_process/common.ts";
 import { processHost } from "../../targets/_process/host.ts";
 import { type Aws, account, startAws } from "../harness/aws.ts";
 import { consume as pull } from "../node/_broker.ts";
@@ -323,6 +325,23 @@ describe.skipIf(absent())(skipped("pubsub.aws.snssqs against SNS and SQS"), () =
     expect(Math.max(...held)).toBeLessThanOrEqual(4);
   }, 90_000);
 
+  test("a component closes once what it pulled is handled", async () => {
+    const [app, topic] = [fresh("shop"), fresh("orders")];
+    const own = broker(server, { ...quick, consumerID: app }).open(processHost("node"), "own");
+    const handling = new AbortController();
+    const { seen } = await pull(own, topic, async () => {
+      await once(handling.signal, "abort");
+      return { is: "done" };
+    });
+    await publisher().publish(topic, 1);
+    await vi.waitFor(() => expect(seen).toHaveLength(1), patience);
+    const closed = Promise.resolve(own.close?.()).then(() => "closed");
+    expect(await Promise.race([closed, sleep(200, "open")])).toBe("open");
+    handling.abort();
+    expect(await closed).toBe("closed");
+    expect(await left(app)).toBe(0);
+  });
+
   test("with nobody there a publish fails in its time as unavailable, and so does a start", async () => {
     const away = { endpoint: "http://127.0.0.1:9" };
     const runtime = runtimeOf("shop", { accountID: account }, "node", away);
@@ -340,7 +359,11 @@ describe.skipIf(absent())(skipped("pubsub.aws.snssqs against SNS and SQS"), () =
     where: Pick<Aws, "endpoint"> = server,
   ) {
     const components = { pubsub: broker(where, { ...quick, ...options }) };
-    const runtime = createRuntime({ id, components, host: processHost(target) });
+    const runtime = createRuntime({
+      id,
+      components,
+      host: target === "node" ? processHost(target) : commonHost(target),
+    });
     onTestFinished(() => runtime.close());
     return runtime;
   }

@@ -4,7 +4,7 @@ import { beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import * as snsSqs from "../../bindings/aws/sns-sqs.ts";
 import type { BulkEntry } from "../../src/index.ts";
 import { createRuntime } from "../../src/runtime.ts";
-import { processHost } from "../../targets/_process/host.ts";
+import { commonHost } from "../../targets/_process/common.ts";
 import { newFolder, root } from "../harness/folder.ts";
 import { type Lambda, startLambda } from "../harness/lambda.ts";
 import { startSnsSqs, startSource } from "../harness/sns-sqs.ts";
@@ -144,7 +144,7 @@ async function deployed(handler: string, { visibility = 10 } = {}) {
   const runtime = createRuntime({
     id: "shop",
     components: { pubsub: snsSqs.pubsub({ accountID: account }) },
-    host: processHost("lambda", { env: { ...credentials, ...environment } }),
+    host: commonHost("lambda", { env: { ...credentials, ...environment } }),
   });
   const { native, publishBulk } = runtime.blocks.pubsub("pubsub");
   const { sqs } = native<{ sqs(operation: string, input: object): Promise<object> }>();

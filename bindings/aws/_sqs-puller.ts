@@ -1,0 +1,41 @@
+import type { Call, Puller } from "../../src/contracts/host.ts";
+import type { SubscribeRequest, Subscription } from "../../src/contracts/pubsub.ts";
+import { createLive } from "../_live.ts";
+import type { Broker } from "./_sns-broker.ts";
+import { ensureSubscription, ensureTopic } from "./_sns-topic.ts";
+import { createLine, type Line, type LineSettings } from "./_sqs-line.ts";
+import { ensureQueueFor, type Queue, type RedriveSettings } from "./_sqs-queue.ts";
+
+/** The subscriptions of a process, which share one queue. */
+export function createPuller(broker: Broker, settings: LineSettings & RedriveSettings): Puller {
+  const live = createLive();
+  let line: Line | undefined;
+  // One after the other: each reads the queue's policy, and writes it with its topic added.
+  let turn: Promise<unknown> = Promise.resolve();
+  return { subscribe, close: live.stop };
+
+  async function subscribe(request: SubscribeRequest, call: Call): Promise<Subscription> {
+    const { url } = await prepare(request.topic, call);
+    line ??= createLine(
+      broker,
+      settings,
+      url,
+      async (topics) => {
+        for (const topic of topics) await prepare(topic, call);
+      },
+      call,
+    );
+    return live.add(line.add(request));
+  }
+
+  function prepare(topic: string, call: Call): Promise<Queue> {
+    const prepared = turn.then(async () => {
+      const topicArn = await ensureTopic(broker, topic, call);
+      const queue = await ensureQueueFor(broker, settings, topicArn, call);
+      await ensureSubscription(broker, topic, topicArn, queue.arn, call);
+      return queue;
+    });
+    turn = prepared.catch(() => undefined);
+    return prepared;
+  }
+}

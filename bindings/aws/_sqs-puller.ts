@@ -1,18 +1,24 @@
-import type { Call, Puller } from "../../src/contracts/host.ts";
+import type { Call, InProcess } from "../../src/contracts/host.ts";
 import type { SubscribeRequest, Subscription } from "../../src/contracts/pubsub.ts";
 import { createLive } from "../_live.ts";
-import type { Broker } from "./_sns-broker.ts";
+import { asking, type Broker } from "./_sns-broker.ts";
 import { ensureSubscription, ensureTopic } from "./_sns-topic.ts";
 import { createLine, type Line, type LineSettings } from "./_sqs-line.ts";
-import { ensureQueueFor, type Queue, type RedriveSettings } from "./_sqs-queue.ts";
+import { ensureQueueFor, type Queue, queueUrl, type RedriveSettings } from "./_sqs-queue.ts";
 
 /** The subscriptions of a process, which share one queue. */
-export function createPuller(broker: Broker, settings: LineSettings & RedriveSettings): Puller {
+export function createPuller(broker: Broker, settings: LineSettings & RedriveSettings): InProcess {
   const live = createLive();
   let line: Line | undefined;
   // One after the other: each reads the queue's policy, and writes it with its topic added.
   let turn: Promise<unknown> = Promise.resolve();
-  return { subscribe, close: live.stop };
+  return { init, subscribe, close: live.stop };
+
+  async function init(call: Call): Promise<void> {
+    const { component, queue } = broker;
+    await broker.account(call);
+    await asking(component, "SQS", `queue ${queue}`, () => queueUrl(broker, queue, call));
+  }
 
   async function subscribe(request: SubscribeRequest, call: Call): Promise<Subscription> {
     const { url } = await prepare(request.topic, call);

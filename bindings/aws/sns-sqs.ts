@@ -3,12 +3,11 @@ import type { Host } from "../../src/contracts/host.ts";
 import { type Batch, type PubSub, pubSub } from "../../src/contracts/pubsub.ts";
 import { graceOf } from "../_lease.ts";
 import { withAccount } from "./_aws-fields.ts";
-import { asking, createBroker, LIMIT_MS } from "./_sns-broker.ts";
+import { createBroker, LIMIT_MS } from "./_sns-broker.ts";
 import { MAX_ENTRIES, publish, publishBulk } from "./_sns-publish.ts";
 import { checkSettings } from "./_sns-settings.ts";
 import { sqsBatch } from "./_sqs-event.ts";
 import { namedTopics, toIncoming } from "./_sqs-message.ts";
-import { queueUrl } from "./_sqs-queue.ts";
 
 const fields = /* @__PURE__ */ withAccount({
   accountID: {
@@ -119,20 +118,14 @@ function snsSqs(settings: SnsSqsSettings, host: Host, component: string): PubSub
   const visibility = settings.messageVisibilityTimeout;
   return {
     maxBulkMessages: MAX_ENTRIES,
-    processingTimeout: host.puller ? visibility - graceOf(visibility) : undefined,
+    processingTimeout: host.inProcess ? visibility - graceOf(visibility) : undefined,
     maxRetries: settings.messageReceiveLimit && settings.messageReceiveLimit - 1,
     maxRetriesSetting: "messageReceiveLimit",
     publish: (topic, message, call) => publish(broker, settings, topic, message, call),
     publishBulk: (topic, messages, call) => publishBulk(broker, settings, topic, messages, call),
-    ...host.puller?.("pubsub.aws.snssqs", broker, settings),
+    ...host.inProcess?.("pubsub.aws.snssqs", broker, settings),
     // No Worker is ever brought one.
     accept: host.target === "workers" ? undefined : accept,
-    async init(call) {
-      await broker.account(call);
-      await asking(component, "SQS", `queue ${broker.queue}`, () =>
-        queueUrl(broker, broker.queue, call),
-      );
-    },
     native: (call) => ({
       sns: (operation: string, input: object) => broker.sns.run(operation, input, call, LIMIT_MS),
       sqs: (operation: string, input: object) => broker.sqs.run(operation, input, call, LIMIT_MS),

@@ -16,13 +16,13 @@ export interface Host {
    */
   send(request: ServiceRequest, call: Call): Promise<ServiceResponse>;
   /**
-   * In a process that serves: what pulls for the component type `type`, loaded with its first subscription and made of
-   * `parts`. For components that a platform also brings messages to: its functions do not carry what they never run.
+   * In a process that serves: what the component type `type` does nowhere else, made of `parts`. It is loaded when it is first
+   * called. For components that a platform also brings messages to: its functions do not carry what they never run.
    */
-  readonly puller?: (type: string, ...parts: readonly unknown[]) => Puller;
+  readonly inProcess?: (type: string, ...parts: readonly unknown[]) => InProcess;
 }
 
-export type Puller = Required<Pick<PubSub, "subscribe" | "close">>;
+export type InProcess = Required<Pick<PubSub, "init" | "subscribe" | "close">>;
 
 export type Target = "node" | "workers" | "lambda";
 

@@ -16,7 +16,7 @@ export const snsSqs: readonly Mutant[] = [
   },
   {
     name: "SNS/SQS: a component that is closed leaves what it pulled",
-    file: "bindings/node/_puller.ts",
+    file: "bindings/node/_in-process.ts",
     replace: "close: async () => (await loaded)?.close(),",
     by: "close: async () => undefined,",
     tests: process,

@@ -151,7 +151,7 @@ describe("the sources keep the rule that", () => {
       says: ["src/x.ts uses globalThis"],
     },
     "bindings import only contracts, errors, settings and their own provider": {
-      rule: imports(/^bindings\/(?!node\/(registry|_puller)\.)/, (target, path) =>
+      rule: imports(/^bindings\/(?!node\/(registry|_in-process)\.)/, (target, path) =>
         target.startsWith("node:")
           ? path.startsWith("bindings/node/")
           : /^(bindings|src)\//.test(target)

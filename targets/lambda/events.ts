@@ -83,18 +83,13 @@ export function describeEvent(event: unknown): string {
 
 function sourceOf(event: Record<string, unknown>): string | undefined {
   const { requestContext, Records, eventSource } = event;
-  if (isAuthorization(event)) return "an API Gateway authorizer event";
   if (isObject(requestContext) && requestContext.connectionId)
     return "an API Gateway WebSocket event";
-  if (isObject(requestContext) && requestContext.serviceArn) return "a VPC Lattice event";
   const record: unknown = Array.isArray(Records) ? Records[0] : undefined;
   // SNS alone writes its records' fields in capitals.
   const service = isObject(record) ? (record.eventSource ?? record.EventSource) : eventSource;
   if (typeof service === "string") return `an ${service} event`;
-  if ("detail-type" in event && "source" in event) return "an EventBridge event";
-  if ("deliveryStreamArn" in event) return "a Firehose event";
-  if ("tasks" in event && "invocationSchemaVersion" in event) return "an S3 Batch Operations event";
-  if ("DurableExecutionArn" in event) return "a durable execution's event";
+  if ("detail-type" in event) return "an EventBridge event";
   return undefined;
 }
 

@@ -26,14 +26,23 @@ describe("events that are not HTTP are refused by name", () => {
       { requestContext: { connectionId: "c", routeKey: "$connect" } },
       "an API Gateway WebSocket event",
     ],
-    [{ version: "2.0", path: "/", requestContext: { serviceArn: "arn" } }, "a VPC Lattice event"],
-    [{ deliveryStreamArn: "arn", records: [] }, "a Firehose event"],
+    [
+      { version: "2.0", path: "/", requestContext: { serviceArn: "arn" } },
+      "an event with the fields version, path, requestContext",
+    ],
+    [
+      { deliveryStreamArn: "arn", records: [] },
+      "an event with the fields deliveryStreamArn, records",
+    ],
     [
       { type: "REQUEST", methodArn: "arn", path: "/", httpMethod: "GET", requestContext: {} },
-      "an API Gateway authorizer event",
+      "an event with the fields type, methodArn, path, httpMethod, requestContext",
     ],
-    [{ tasks: [], invocationSchemaVersion: "2.0" }, "an S3 Batch Operations event"],
-    [{ DurableExecutionArn: "arn" }, "a durable execution's event"],
+    [
+      { tasks: [], invocationSchemaVersion: "2.0" },
+      "an event with the fields tasks, invocationSchemaVersion",
+    ],
+    [{ DurableExecutionArn: "arn" }, "an event with the fields DurableExecutionArn"],
     [{ orderId: "secret-value" }, "an event with the fields orderId"],
     [
       { version: "2.0", rawPath: 7, requestContext: { http: { method: "GET" } } },

@@ -23,14 +23,13 @@ test("what was added and not removed is in it, whatever the order", () => {
 });
 
 test("what is not in it may be removed", () => {
-  const { bag, items, names } = filled(2);
-  const [first, second] = items as [(typeof items)[0], (typeof items)[0]];
+  const { bag, items, names } = filled(3);
+  const [first] = items as [(typeof items)[0]];
   bag.remove(first);
   bag.remove(first);
   bag.remove({ at: -1, name: 9 });
-  expect(names()).toEqual([1]);
-  bag.remove(second);
-  expect(bag.size).toBe(0);
+  expect(names()).toEqual([1, 2]);
+  expect(bag.size).toBe(2);
 });
 
 test("each is visited that was in it, also where visits remove and add", () => {

@@ -7,6 +7,13 @@ const running = "src/blocks/pubsub/running.ts";
 
 export const pubsub: readonly Mutant[] = [
   {
+    name: "pubsub: a handler that ended ends another's watch",
+    file: "src/bag.ts",
+    replace: "    item.at = -1;\n",
+    by: "",
+    tests: ["test/core/bag.test.ts"],
+  },
+  {
     name: "pubsub: a message is acknowledged whose handler threw",
     file: deliver,
     replace: "const endless = maxRetries === undefined && !deadLetterTopic;",

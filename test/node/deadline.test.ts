@@ -35,7 +35,9 @@ describe.each([
   });
 
   test("settles each by itself, where there are many", async () => {
-    const many = Array.from({ length: 100 }, (_, n) => within(sleep(n % 7, n), call(), 10_000, late));
+    const many = Array.from({ length: 100 }, (_, n) =>
+      within(sleep(n % 7, n), call(), 10_000, late),
+    );
     expect(await Promise.all(many)).toEqual(many.map((_, n) => n));
   });
 });

@@ -114,8 +114,8 @@ export function wrapRaw(data: Uint8Array, topic: string, pubsub: string, id: str
 /** The event in a message. Throws an `Error` that says why it is none; for data that is no base64 unless `verbatim`. */
 export function parseEnvelope(message: string, verbatim = false): CloudEvent {
   const event = parsed(message);
+  if (event.data_base64 === undefined) return event as CloudEvent;
   const { data_base64: encoded, ...rest } = event;
-  if (encoded === undefined) return event as CloudEvent;
   const data = typeof encoded === "string" ? fromBase64(encoded) : undefined;
   if (data) return { ...rest, data } as CloudEvent;
   if (verbatim) return event as CloudEvent;

@@ -48,17 +48,21 @@ export function createLifecycle(appId: string): Lifecycle {
   }
 }
 
-/** Waits for `work`, but no longer than `ms` where that is given. */
+/** Waits for `work`, but no longer than `ms` where that is given, and says whether it settled. */
 export async function within(
   ms: number | undefined,
   work: Promise<void>,
   clock: Clock,
-): Promise<void> {
-  if (ms === undefined) return work;
+): Promise<boolean> {
+  const done = work.then(() => true);
+  if (ms === undefined) return done;
   const settled = new AbortController();
-  const late = clock.sleep(ms, settled.signal).catch(() => undefined);
+  const late = clock.sleep(ms, settled.signal).then(
+    () => false,
+    () => true,
+  );
   try {
-    await Promise.race([work, late]);
+    return await Promise.race([done, late]);
   } finally {
     settled.abort();
   }

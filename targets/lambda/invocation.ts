@@ -1,6 +1,8 @@
 import { pendingWork, traceFrom } from "../../src/call.ts";
 import type { Call, Trace } from "../../src/contracts/host.ts";
 import type { Listener } from "../../src/events.ts";
+import { within } from "../../src/lifecycle.ts";
+import { systemClock } from "../../src/web.ts";
 
 /** What pillion reads of Lambda's context; it is handed on whole. */
 export interface LambdaContext {
@@ -57,7 +59,9 @@ export function startInvocation(
   }
 
   async function end(): Promise<void> {
-    if (worked && !(await within(deadline, pending.settled()))) {
+    // An answer is not to be lost to what runs beside it.
+    const left = deadline && timeLeft(deadline);
+    if (worked && !(await within(left, pending.settled(), systemClock))) {
       const error = new DOMException(
         "work given to waitUntil was left behind at the timeout",
         "TimeoutError",
@@ -67,18 +71,6 @@ export function startInvocation(
     ended = true;
     clearTimeout(timer);
   }
-}
-
-/** Whether `work` settled before the deadline's margin: an answer is not to be lost to what runs beside it. */
-async function within(deadline: number | undefined, work: Promise<void>): Promise<boolean> {
-  if (deadline === undefined) return work.then(() => true);
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), timeLeft(deadline));
-  });
-  const settled = await Promise.race([work.then(() => true), late]);
-  clearTimeout(timer);
-  return settled;
 }
 
 function timeLeft(deadline: number): number {

@@ -19,9 +19,7 @@ export function scopeOf(
 ): Scope {
   const region = settings.region || variable("AWS_REGION") || variable("AWS_DEFAULT_REGION");
   if (!region) {
-    throw config(
-      "no AWS region: set the setting region, or the environment variable AWS_REGION or AWS_DEFAULT_REGION",
-    );
+    throw config("no AWS region: set the setting region, or AWS_REGION");
   }
   return { service, region, credentials: credentials(), url: url(region) };
 
@@ -38,8 +36,7 @@ export function scopeOf(
     if (id && secret)
       return { accessKey: id, secretKey: secret, sessionToken: variable("AWS_SESSION_TOKEN") };
     throw config(
-      "no AWS credentials: set the settings accessKey and secretKey, or the environment variables AWS_ACCESS_KEY_ID and " +
-        "AWS_SECRET_ACCESS_KEY; for profiles, SSO and assumed roles give an SDK client, transport: sdk(client)",
+      "no AWS credentials: set the settings accessKey and secretKey, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     );
   }
 

@@ -38,7 +38,7 @@ const fields = /* @__PURE__ */ withAccount({
   transport: {
     type: "code",
     description:
-      "How requests are sent: sdk(client) of pillion/aws/dynamodb-sdk uses the AWS SDK's client.",
+      "How requests are sent: sdk(client) of pillion/aws/dynamodb-sdk uses the AWS SDK's client, which knows profiles, SSO and assumed roles.",
   },
 });
 

@@ -41,6 +41,6 @@ export async function consume(
   }
   const topics = subscriptions.map(({ pubsub, topic }) => `${topic} of ${pubsub}`);
   throw configurationError(
-    `serve(app) was given ${describeEvent(event)}, which is neither HTTP nor for one of its subscriptions (${topics.join(", ")}): see which queue or rule it comes from, and the name that the component has for that`,
+    `serve(app) was given ${describeEvent(event)}, which is neither HTTP nor for one of its subscriptions (${topics.join(", ")}): see which queue or rule it comes from`,
   );
 }

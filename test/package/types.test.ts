@@ -103,6 +103,7 @@ const publicTypes: Readonly<Record<string, readonly string[]>> = {
     "Clock",
     "Hash",
     "Host",
+    "InProcess",
     "Random",
     "ServiceRequest",
     "ServiceResponse",

@@ -1,5 +1,5 @@
 import type { Call } from "../../contracts/host.ts";
-import { ApiError, configurationError, messageOf } from "../../errors.ts";
+import { native } from "../../opened.ts";
 import type { Publisher, TopicPublisher } from "./api.ts";
 import type { OpenedPubSub } from "./handle.ts";
 import { publish, publishBulk } from "./publish.ts";
@@ -17,16 +17,4 @@ export function bindPubSub(
     native: <T>() => native<T>(opened, call),
   };
   return typeof target === "string" ? publisher : target.bind(publisher);
-}
-
-function native<T>({ name, instance, enter, leave }: OpenedPubSub, call: Call): T {
-  enter();
-  try {
-    return instance.native(call) as T;
-  } catch (cause) {
-    const text = `component ${name} has no client to hand over: ${messageOf(cause)}`;
-    throw ApiError.is(cause) ? cause : configurationError(text, { cause });
-  } finally {
-    leave();
-  }
 }

@@ -1,23 +1,11 @@
 import type { Call } from "../../contracts/host.ts";
-import { ApiError, configurationError, messageOf } from "../../errors.ts";
+import { native } from "../../opened.ts";
 import type { StandardSchema } from "../schema.ts";
 import type { State } from "./api.ts";
 import type { Handle, OpenedState } from "./handle.ts";
 import { getBulk, getItem, list } from "./read.ts";
 import { update } from "./update.ts";
 import { remove, removeBulk, set, setBulk, transaction } from "./write.ts";
-
-function native<T>({ opened, call }: Handle): T {
-  opened.enter();
-  try {
-    return opened.instance.native(call) as T;
-  } catch (cause) {
-    const text = `component ${opened.name} has no client to hand over: ${messageOf(cause)}`;
-    throw ApiError.is(cause) ? cause : configurationError(text, { cause });
-  } finally {
-    opened.leave();
-  }
-}
 
 /** The state block on one store, for one invocation. */
 export function createState(opened: OpenedState, call: Call, schema?: StandardSchema): State {
@@ -34,6 +22,6 @@ export function createState(opened: OpenedState, call: Call, schema?: StandardSc
     transaction: (operations) => transaction(handle, operations),
     update: (key, change, options) => update(handle, key, change, options),
     list: (options) => list(handle, options),
-    native: <T>() => native<T>(handle),
+    native: <T>() => native<T>(opened, call),
   };
 }

@@ -6,8 +6,8 @@ import { need, type OpenedState } from "./handle.ts";
 const DEFAULT_PARALLELISM = 16;
 const DEFAULT_PAGE = 100;
 const MAX_PAGE = 1000;
-/** Dapr refuses a time to live that does not fit in 32 bits. */
-const MAX_TTL = 2_147_483_647;
+/** Dapr refuses a time to live that does not fit in 32 bits; nothing else counts further. */
+const MOST = 2_147_483_647;
 
 export function consistencyOf({ consistency }: GetOptions = {}): Consistency | undefined {
   if (!consistency || consistency === "strong" || consistency === "eventual") return consistency;
@@ -44,21 +44,22 @@ export function matching(
 }
 
 function ttlOf(opened: OpenedState, seconds = 0): number | undefined {
-  if (!Number.isInteger(seconds) || seconds < -1 || seconds > MAX_TTL) {
-    const shown = JSON.stringify(seconds);
-    throw malformed(`ttlInSeconds must be a whole number from -1 to ${MAX_TTL}, not ${shown}`);
-  }
-  if (seconds <= 0) return undefined;
+  if (whole("ttlInSeconds", seconds, -1) <= 0) return undefined;
   need(opened, "TTL", "ttlInSeconds");
   return seconds;
 }
 
 export function parallelismOf({ parallelism = DEFAULT_PARALLELISM }: BulkOptions = {}): number {
-  if (Number.isInteger(parallelism) && parallelism > 0) return parallelism;
-  throw malformed(`parallelism must be a whole number above 0, not ${parallelism}`);
+  return whole("parallelism", parallelism);
 }
 
 export function pageSizeOf(limit = DEFAULT_PAGE): number {
-  if (Number.isInteger(limit) && limit > 0 && limit <= MAX_PAGE) return limit;
-  throw malformed(`limit must be a whole number from 1 to ${MAX_PAGE}, not ${limit}`);
+  return whole("limit", limit, 1, MAX_PAGE);
+}
+
+/** Throws `ERR_MALFORMED_REQUEST` for a number that is not whole or out of bounds. */
+export function whole(name: string, value: number, least = 1, most = MOST): number {
+  if (Number.isInteger(value) && value >= least && value <= most) return value;
+  const shown = JSON.stringify(value);
+  throw malformed(`${name} must be a whole number from ${least} to ${most}, not ${shown}`);
 }

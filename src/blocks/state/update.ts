@@ -1,9 +1,9 @@
 import type { Random } from "../../contracts/host.ts";
 import type { Precondition, SetOptions } from "../../contracts/state.ts";
-import { ApiError, malformed } from "../../errors.ts";
+import { ApiError } from "../../errors.ts";
 import type { Item, UpdateOptions } from "./api.ts";
 import { type Handle, need } from "./handle.ts";
-import { writeOptions } from "./options.ts";
+import { whole, writeOptions } from "./options.ts";
 import { getItem } from "./read.ts";
 import { setChecked } from "./write.ts";
 
@@ -23,9 +23,7 @@ export async function update<In, Out>(
   const { opened } = handle;
   const { attempts = DEFAULT_ATTEMPTS } = options;
   need(opened, "ETAG", "update()");
-  if (!Number.isInteger(attempts) || attempts < 1) {
-    throw malformed(`attempts must be a whole number above 0, not ${attempts}`);
-  }
+  whole("attempts", attempts);
   const given = options.ttlInSeconds === undefined ? undefined : writeOptions(opened, options);
   opened.enter();
   try {

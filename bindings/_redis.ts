@@ -1,7 +1,7 @@
+import { characters } from "../src/base64.ts";
 import type { Random } from "../src/contracts/host.ts";
 import type { StateOperation, StoredItem, StoredValue } from "../src/contracts/state.ts";
 import { ComponentError } from "../src/errors.ts";
-import { characters } from "./_base64.ts";
 
 /*
  * Dapr's layout of an item: a hash under the key, `data` with the value's text or bytes, `version` with a whole number

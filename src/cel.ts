@@ -1,5 +1,5 @@
 import { Environment, type ParseResult, type SourceRange } from "@marcbachmann/cel-js";
-import { toBase64 } from "./blocks/base64.ts";
+import { toBase64 } from "./base64.ts";
 import type { CloudEvent, Match } from "./blocks/pubsub/api.ts";
 import { configurationError } from "./errors.ts";
 

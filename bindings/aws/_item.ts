@@ -1,7 +1,7 @@
+import { fromBase64, toBase64 } from "../../src/base64.ts";
 import type { Clock, Random } from "../../src/contracts/host.ts";
 import type { Precondition, StoredItem, StoredValue } from "../../src/contracts/state.ts";
 import { ComponentError } from "../../src/errors.ts";
-import { fromBase64, toBase64 } from "../_base64.ts";
 import type { Row } from "./_service.ts";
 
 /** Names of the attributes that the user chooses; `value` and `etag` are Dapr's. */
@@ -104,7 +104,8 @@ function seconds(clock: Clock): number {
 
 function storedValue(layout: Layout, { value, [layout.key]: key }: Row): StoredValue {
   if (value?.S !== undefined) return { json: value.S };
-  if (value?.B !== undefined) return { bytes: fromBase64(value.B) };
+  const bytes = value?.B === undefined ? undefined : fromBase64(value.B);
+  if (bytes) return { bytes };
   throw new ComponentError(
     "corrupt",
     `the attribute value of item ${key?.S} is neither a string nor binary, so no state store wrote it: delete it, or keep it in another table`,

@@ -1,5 +1,5 @@
+import { fromBase64, toBase64 } from "../../src/base64.ts";
 import type { Call } from "../../src/contracts/host.ts";
-import { fromBase64, toBase64 } from "../_base64.ts";
 import {
   type CancellationReason,
   type OperationName,

@@ -1,6 +1,6 @@
+import { fromBase64, toBase64 } from "../../src/base64.ts";
 import type { StateOperation, StoredItem, StoredValue } from "../../src/contracts/state.ts";
 import { ComponentError } from "../../src/errors.ts";
-import { fromBase64, toBase64 } from "../_base64.ts";
 import { createMetadata, createTable, endOf, MIGRATION } from "../_sqlite-layout.ts";
 
 /** A row of Dapr's table for SQLite, as D1 answers it. */
@@ -87,11 +87,7 @@ export function toItem(row: Row): StoredItem {
 }
 
 function bytesOf({ key, value }: Row): Uint8Array {
-  try {
-    return fromBase64(value);
-  } catch (cause) {
-    throw new ComponentError("corrupt", `key ${key} is marked as bytes and is not base64`, {
-      cause,
-    });
-  }
+  const bytes = fromBase64(value);
+  if (bytes) return bytes;
+  throw new ComponentError("corrupt", `key ${key} is marked as bytes and is not base64`);
 }

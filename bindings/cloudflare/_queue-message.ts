@@ -1,5 +1,5 @@
+import { fromBase64, toBase64 } from "../../src/base64.ts";
 import type { OutgoingMessage } from "../../src/contracts/pubsub.ts";
-import { fromBase64, toBase64 } from "../_base64.ts";
 import type { QueuedMessage } from "./_queue-names.ts";
 
 /**
@@ -54,18 +54,10 @@ export function contentOf(body: unknown): Content | undefined {
 function unwrapped(body: unknown): Content | undefined {
   const { pillion, metadata, data, data_base64: base64 } = (body ?? {}) as Partial<Wrapped>;
   if (pillion !== 1 || typeof metadata !== "object") return undefined;
-  const held = typeof base64 === "string" ? bytesOf(base64) : data;
+  const held = typeof base64 === "string" ? fromBase64(base64) : data;
   return typeof held === "string" || held instanceof Uint8Array
     ? { data: held, metadata }
     : undefined;
-}
-
-function bytesOf(base64: string): Uint8Array | undefined {
-  try {
-    return fromBase64(base64);
-  } catch {
-    return undefined;
-  }
 }
 
 function jsonOf(body: unknown): Content | undefined {

@@ -1,4 +1,4 @@
-import { fromBase64 } from "../blocks/base64.ts";
+import { fromBase64 } from "../base64.ts";
 import { failure } from "./answers.ts";
 import type { ApiRequest, ApiResponse } from "./contract.ts";
 import { decoded } from "./path.ts";

@@ -1,4 +1,4 @@
-import { fromBase64 } from "../blocks/base64.ts";
+import { fromBase64 } from "../base64.ts";
 import type { BulkEntry } from "../blocks/pubsub/api.ts";
 import { notPublished } from "../blocks/pubsub/errors.ts";
 import { carriageOf, mediaType } from "../blocks/pubsub/media.ts";

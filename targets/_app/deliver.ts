@@ -1,4 +1,4 @@
-import { toBase64 } from "../../src/blocks/base64.ts";
+import { toBase64 } from "../../src/base64.ts";
 import type { CloudEvent, Delivery, Handler, Status } from "../../src/blocks/pubsub/api.ts";
 import { CLOUD_EVENT, toText } from "../../src/blocks/pubsub/envelope.ts";
 import { ApiError, configurationError } from "../../src/errors.ts";

@@ -150,12 +150,13 @@ describe("the sources keep the rule that", () => {
       },
       says: ["src/x.ts uses globalThis"],
     },
-    "bindings import only contracts, errors, settings and their own provider": {
+    "bindings import only contracts, errors, settings, base64 and their own provider": {
       rule: imports(/^bindings\/(?!node\/(registry|_in-process)\.)/, (target, path) =>
         target.startsWith("node:")
           ? path.startsWith("bindings/node/")
           : /^(bindings|src)\//.test(target)
-            ? /^src\/(contracts\/|(errors|settings)\.ts$)/.test(target) || isNear(target, path)
+            ? /^src\/(contracts\/|(base64|errors|settings)\.ts$)/.test(target) ||
+              isNear(target, path)
             : Object.entries(drivers).some(
                 ([driver, allowed]) => target.startsWith(driver) && allowed.test(path),
               ),

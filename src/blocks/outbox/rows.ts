@@ -1,8 +1,8 @@
+import { fromBase64, toBase64 } from "../../base64.ts";
 import type { Call, Random } from "../../contracts/host.ts";
 import type { OutgoingMessage } from "../../contracts/pubsub.ts";
 import type { StateOperation, StoredItem, StoredValue } from "../../contracts/state.ts";
 import { ComponentError } from "../../errors.ts";
-import { fromBase64, toBase64 } from "../base64.ts";
 import type { OpenedState } from "../state/handle.ts";
 
 /** What one transaction publishes, as it lies in the store beside its items. */

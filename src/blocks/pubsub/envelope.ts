@@ -1,5 +1,5 @@
+import { fromBase64, toBase64 } from "../../base64.ts";
 import type { Trace } from "../../contracts/host.ts";
-import { fromBase64, toBase64 } from "../base64.ts";
 import type { CloudEvent, EventAttributes } from "./api.ts";
 
 /** Data on its way into an event. JSON stays text, so that no number loses digits. */

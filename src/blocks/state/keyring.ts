@@ -1,8 +1,8 @@
+import { fromBase64, toBase64 } from "../../base64.ts";
 import type { Component } from "../../contracts/component.ts";
 import type { Call, Host } from "../../contracts/host.ts";
 import type { SecretStore } from "../../contracts/secrets.ts";
 import { ComponentError } from "../../errors.ts";
-import { fromBase64, toBase64 } from "../base64.ts";
 
 /** A key by the secret that holds it: 16, 24 or 32 bytes in hexadecimal. */
 export interface SecretKeyRef {

@@ -1,12 +1,17 @@
 /** Bytes that one call of `String.fromCharCode` takes without running out of stack. */
 const CHUNK = 32_768;
 
-export function toBase64(bytes: Uint8Array): string {
-  let binary = "";
+/** Text with the character of each byte's number. */
+export function characters(bytes: Uint8Array): string {
+  let text = "";
   for (let at = 0; at < bytes.length; at += CHUNK) {
-    binary += String.fromCharCode(...bytes.subarray(at, at + CHUNK));
+    text += String.fromCharCode(...bytes.subarray(at, at + CHUNK));
   }
-  return btoa(binary);
+  return text;
+}
+
+export function toBase64(bytes: Uint8Array): string {
+  return btoa(characters(bytes));
 }
 
 /** Undefined for what is not base64. */

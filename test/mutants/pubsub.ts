@@ -79,8 +79,8 @@ export const pubsub: readonly Mutant[] = [
   {
     name: "pubsub: a handler has all the time there is",
     file: running,
-    replace: "if (until <= now)",
-    by: "if (until <= 0)",
+    replace: "if (until > now)",
+    by: "if (until > 0)",
     tests,
   },
   {
@@ -100,8 +100,8 @@ export const pubsub: readonly Mutant[] = [
   {
     name: "pubsub: a handler goes on that the end of its invocation ended",
     file: running,
-    replace: "for (const call of limits.keys()) call.end(signal.reason);",
-    by: "",
+    replace: "calls.each((call) => call.end(signal.reason))",
+    by: "undefined",
     tests: ["test/core/running.test.ts"],
   },
   {

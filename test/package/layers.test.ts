@@ -155,7 +155,7 @@ describe("the sources keep the rule that", () => {
         target.startsWith("node:")
           ? path.startsWith("bindings/node/")
           : /^(bindings|src)\//.test(target)
-            ? /^src\/(contracts\/|(base64|errors|settings)\.ts$)/.test(target) ||
+            ? /^src\/(contracts\/|(bag|base64|errors|settings)\.ts$)/.test(target) ||
               isNear(target, path)
             : Object.entries(drivers).some(
                 ([driver, allowed]) => target.startsWith(driver) && allowed.test(path),

@@ -1,9 +1,18 @@
 import type { IPublishPacket, MqttClient, Packet } from "mqtt";
 import type { Random } from "../../src/contracts/host.ts";
+import {
+  type Attempts,
+  type AttemptsOptions,
+  createAttempts,
+  type Held,
+} from "./_mqtt-attempts.ts";
 import type { Entry } from "./_mqtt-feed.ts";
 
 export interface InboxOptions {
   readonly random: Random;
+  readonly record: Omit<AttemptsOptions, "held">;
+  /** Whether a topic holds records of this client or of others, which are no messages. */
+  isRecord(topic: string): boolean;
   /** Hands a message on; false where nobody is there for it. */
   receive(entry: Entry): boolean;
   /** Resolves when there is room for more. */
@@ -16,13 +25,18 @@ export interface Inbox {
   attach(client: MqttClient): void;
   /** Whether the broker has sent something that nobody took: it comes again on a new connection. */
   owed(): boolean;
+  readonly attempts: Attempts;
+  /** Whether the broker had kept the session when the client connected last. */
+  resumed(): boolean;
+  /** There will be no connection until the next subscription. */
+  end(): Promise<void>;
 }
 
-interface Open extends Entry {
-  readonly packet: IPublishPacket;
+interface Open extends Entry, Held {
   /** The connection that brought it last; only there its number means it. */
   connection: number;
-  handled: boolean;
+  /** `acknowledged`: the broker may not know yet, and send it again. */
+  state: "held" | "handled" | "acknowledged";
 }
 
 /** The driver's own way to send a packet, which its types keep to itself. */
@@ -30,13 +44,17 @@ interface Sender {
   _sendPacket(packet: Packet): void;
 }
 
-export function createInbox({ random, receive, room }: InboxOptions): Inbox {
+export function createInbox(options: InboxOptions): Inbox {
+  const { random, record, isRecord, receive, room } = options;
   const open = new Map<number, Open>();
+  const attempts = createAttempts({ ...record, held });
   /** Counts connections. */
   let current = 0;
   let live: MqttClient | undefined;
   let missed = false;
+  let resumed = false;
   return {
+    attempts,
     attach(client) {
       client.on("packetreceive", (packet) => {
         if (packet.cmd === "connack") begin(client, packet.sessionPresent);
@@ -49,35 +67,47 @@ export function createInbox({ random, receive, room }: InboxOptions): Inbox {
       client.handleMessage = (_packet, done) => void room().then(() => done());
     },
     owed: () => missed,
+    resumed: () => resumed,
+    async end() {
+      await attempts.end();
+      for (const [number, { state }] of open) if (state === "held") open.delete(number);
+    },
   };
+
+  function* held(): Iterable<Held> {
+    for (const one of open.values()) if (one.state !== "acknowledged") yield one;
+  }
 
   function begin(client: MqttClient, sessionPresent: boolean): void {
     live = client;
     current++;
     missed = false;
+    resumed = sessionPresent;
     // Without its session the broker knows none of them, and gives their numbers to others.
     if (!sessionPresent) open.clear();
+    attempts.reconnected(sessionPresent);
   }
 
   function take(packet: IPublishPacket): void {
-    const { qos, messageId = 0 } = packet;
+    const { qos, messageId = 0, topic } = packet;
+    if (isRecord(topic)) return;
     const known = qos > 0 ? open.get(messageId) : undefined;
-    const again = known !== undefined && isSame(known.packet, packet);
+    const again = known !== undefined && isAgain(known, packet);
     const kept = { ...packet };
     // The driver would acknowledge it when it was read, and read nothing more before that. So it takes it for one that
     // nobody acknowledges, and the acknowledgement is sent when the message was handled.
     packet.qos = 0;
     if (known && again) {
       known.connection = current;
-      if (known.handled) settle(known);
+      if (known.state !== "held") settle(known);
       return;
     }
     const entry = entryOf(kept);
-    if (!receive(entry)) {
-      missed ||= qos > 0;
-      return;
+    if (qos > 0) {
+      open.set(messageId, entry);
+      attempts.came(entry);
     }
-    if (qos > 0) open.set(messageId, entry);
+    if (!receive(entry)) entry.drop();
   }
 
   function entryOf(packet: IPublishPacket): Open {
@@ -85,39 +115,54 @@ export function createInbox({ random, receive, room }: InboxOptions): Inbox {
     const entry: Open = {
       packet,
       connection: current,
-      handled: false,
-      attempt: 1,
+      state: "held",
+      begun: 0,
+      recorded: undefined,
+      print: undefined,
       message: {
         id: random.uuid(),
         topic,
         data: payload,
         metadata: { retained: String(retain) },
       },
+      claim: () => attempts.claim(entry),
       done() {
-        entry.handled = true;
+        entry.state = "handled";
         settle(entry);
       },
       drop() {
-        const { qos, messageId = 0 } = packet;
-        if (open.get(messageId) === entry) open.delete(messageId);
-        missed ||= qos > 0 && entry.connection === current;
+        if (!close(entry)) return;
+        attempts.leave(entry);
+        missed ||= entry.connection === current;
       },
     };
     return entry;
   }
 
   /** Acknowledges it on the connection that brought it; else when the broker sends it again. */
-  function settle({ packet, connection }: Open): void {
+  function settle(entry: Open): void {
+    const { packet, connection } = entry;
     const { qos, messageId = 0 } = packet;
     if (qos === 0 || connection !== current || !live?.connected) return;
-    open.delete(messageId);
+    entry.state = "acknowledged";
     const cmd = qos === 1 ? "puback" : "pubrec";
+    // Before the record forgets it: else it could come again, and be counted anew.
     (live as unknown as Sender)._sendPacket({ cmd, messageId });
+    const settled = attempts.settled(entry);
+    if (settled) void settled.then(() => close(entry));
+    else close(entry);
+  }
+
+  function close(entry: Open): boolean {
+    const { messageId = 0 } = entry.packet;
+    return open.get(messageId) === entry && open.delete(messageId);
   }
 }
 
-function isSame(one: IPublishPacket, other: IPublishPacket): boolean {
-  return one.topic === other.topic && Buffer.compare(bytesOf(one), bytesOf(other)) === 0;
+/** A number that was acknowledged may be that of another message, also of one of the same bytes. */
+function isAgain({ packet, state }: Open, next: IPublishPacket): boolean {
+  if (state === "acknowledged" && !next.dup) return false;
+  return packet.topic === next.topic && Buffer.compare(bytesOf(packet), bytesOf(next)) === 0;
 }
 
 function bytesOf({ payload }: IPublishPacket): Buffer {

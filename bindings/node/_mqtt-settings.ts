@@ -2,6 +2,7 @@ import type { IClientOptions } from "mqtt";
 import type { Random } from "../../src/contracts/host.ts";
 import { messageOf } from "../../src/errors.ts";
 import { complain, config, decoded } from "./_config.ts";
+import { isTopic } from "./_mqtt-topics.ts";
 
 export interface MqttSettings {
   readonly url: string;
@@ -10,6 +11,7 @@ export interface MqttSettings {
   readonly cleanSession: boolean;
   readonly protocolVersion: number;
   readonly shareGroup: string | undefined;
+  readonly attemptsTopic: string;
   readonly processingTimeout: number;
   readonly caCert: string | undefined;
   readonly clientCert: string | undefined;
@@ -20,6 +22,8 @@ export interface Plan {
   readonly qos: 0 | 1 | 2;
   /** The client id that the broker keeps the session for. */
   readonly clientId: string;
+  /** Whether another process may come by the same session, and what was not acknowledged with it. */
+  readonly lasting: boolean;
   readonly options: IClientOptions;
 }
 
@@ -41,7 +45,8 @@ const CONNECT_MS = 10_000;
 
 /** Throws "config" for settings that cannot work. */
 export function planOf(settings: MqttSettings, random: Random, component: string): Plan {
-  const { qos, protocolVersion, caCert, clientCert, clientKey, shareGroup } = settings;
+  const { qos, consumerID, cleanSession, protocolVersion, caCert, clientCert, clientKey } =
+    settings;
   const url = urlOf(settings.url, component);
   const protocol = schemes[url.protocol.slice(0, -1)];
   if (!protocol) {
@@ -58,11 +63,13 @@ export function planOf(settings: MqttSettings, random: Random, component: string
     [!secure && Boolean(caCert || clientCert), "caCert and clientCert need a url of mqtts or wss"],
     [!clientCert !== !clientKey, "clientCert and clientKey belong together: set both or neither"],
     [settings.processingTimeout <= 0, "processingTimeout must be above 0"],
-    [/[/+#]/.test(shareGroup ?? ""), "shareGroup must have none of / + # in it"],
+    [/[/+#]/.test(settings.shareGroup ?? ""), "shareGroup must have none of / + # in it"],
+    [!isTopic(settings.attemptsTopic), "attemptsTopic must be a topic without wildcards"],
   ]);
   return {
     qos: qos as Plan["qos"],
-    clientId: settings.consumerID.replaceAll("{uuid}", () => random.uuid()),
+    clientId: consumerID.replaceAll("{uuid}", () => random.uuid()),
+    lasting: qos > 0 && !cleanSession && !consumerID.includes("{uuid}"),
     options: {
       protocol,
       host: url.hostname.replace(/^\[|\]$/g, ""),

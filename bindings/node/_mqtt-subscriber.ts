@@ -2,6 +2,7 @@ import type { Clock, Random } from "../../src/contracts/host.ts";
 import type { SubscribeRequest, Subscription } from "../../src/contracts/pubsub.ts";
 import { isTruthy } from "../../src/settings.ts";
 import { config } from "./_config.ts";
+import { nobody } from "./_deadline.ts";
 import { type Connection, createConnection, explain } from "./_mqtt-connection.ts";
 import { createFeed, type Entry, type Feed } from "./_mqtt-feed.ts";
 import { createInbox } from "./_mqtt-inbox.ts";
@@ -17,6 +18,8 @@ export interface Subscriber {
 export interface SubscriberOptions {
   readonly settings: MqttSettings;
   readonly plan: Plan;
+  /** A connection that nothing keeps from being read. */
+  readonly publisher: Connection;
   readonly clock: Clock;
   readonly random: Random;
   readonly component: string;
@@ -28,11 +31,19 @@ const MOST_WAITING = 1000;
 const FOR_EVER_S = 0xffff_ffff;
 
 export function createSubscriber(options: SubscriberOptions): Subscriber {
-  const { settings, plan, clock, random, component } = options;
+  const { settings, plan, publisher, clock, random, component } = options;
+  const { cleanSession, shareGroup, attemptsTopic } = settings;
   const feeds = new Map<string, Feed>();
   let blocked: (() => void)[] = [];
-  const inbox = createInbox({ random, receive, room });
-  const { cleanSession, shareGroup } = settings;
+  const records = `${attemptsTopic}/`;
+  const recordTopic = records + encodeURIComponent(plan.clientId);
+  const inbox = createInbox({
+    random,
+    record: { component, topic: recordTopic, reader: () => publisher.ready(nobody), write },
+    isRecord: (topic) => topic.startsWith(records),
+    receive,
+    room,
+  });
   const connection = createConnection({
     component,
     options: {
@@ -60,17 +71,21 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
     if (feeds.has(topic)) {
       throw config(component, `topic ${topic} has a subscription already: join the two`);
     }
-    const feed = createFeed(request, clock, took);
+    const counts = plan.lasting && request.maxRetries !== undefined;
+    const feed = createFeed(request, clock, counts, took);
     feeds.set(topic, feed);
     const name = nameAtBroker(topic);
     try {
-      const client = await connection.ready({ signal, deadline: undefined });
+      if (counts) await inbox.attempts.load(resumed);
+      took();
+      const client = await ready();
       await client.subscribeAsync(name, { qos: plan.qos });
       // Something came for it before it was there: a new connection brings it again.
       if (inbox.owed()) client.stream.destroy();
     } catch (error) {
+      await feed.stop();
       feeds.delete(topic);
-      if (feeds.size === 0) await connection.end();
+      if (feeds.size === 0) await end();
       throw explain(error, component);
     }
     // The broker keeps nothing for it while it is away.
@@ -78,6 +93,15 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
       cleanSession || name.startsWith("$share/") || isTruthy(request.metadata.unsubscribeOnClose);
     let stopping: Promise<void> | undefined;
     return { stop: () => (stopping ??= leave(topic, feed, drop)) };
+
+    function ready() {
+      return connection.ready({ signal, deadline: undefined });
+    }
+
+    async function resumed(): Promise<boolean> {
+      await ready();
+      return inbox.resumed();
+    }
   }
 
   async function leave(topic: string, feed: Feed, drop: boolean): Promise<void> {
@@ -88,7 +112,18 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
     await feed.stop();
     feeds.delete(topic);
     // The broker gives what waits to the next connection of this client id.
-    if (feeds.size === 0) await connection.end();
+    if (feeds.size === 0) await end();
+  }
+
+  async function end(): Promise<void> {
+    await inbox.end();
+    await connection.end();
+  }
+
+  /** On the connection of the acknowledgements. */
+  async function write(text: string): Promise<void> {
+    const { client } = connection;
+    await client?.publishAsync(recordTopic, text, { qos: 1, retain: true });
   }
 
   function nameAtBroker(topic: string): string {
@@ -106,10 +141,14 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
     return feed !== undefined;
   }
 
+  /** Never while nothing but the broker's answer to a claim is waited for. */
   function isFull(): boolean {
-    let count = 0;
-    for (const { waiting } of feeds.values()) count += waiting;
-    return count >= MOST_WAITING;
+    let [waiting, running] = [0, 0];
+    for (const feed of feeds.values()) {
+      waiting += feed.waiting;
+      running += feed.running;
+    }
+    return waiting >= MOST_WAITING && (running > 0 || inbox.attempts.loading);
   }
 
   function room(): Promise<void> {
@@ -125,6 +164,6 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
   async function close(): Promise<void> {
     await Promise.all([...feeds.values()].map((feed) => feed.stop()));
     feeds.clear();
-    await connection.end();
+    await end();
   }
 }

@@ -51,6 +51,12 @@ const fields = {
     description:
       "Time that a handler has for a message. Then it is given up, and the message comes again as after a failure. Not Dapr's.",
   },
+  attemptsTopic: {
+    type: "string",
+    default: "pillion/attempts",
+    description:
+      "With `maxRetries`, the processes of a client id keep the deliveries of what failed in a retained message at `<attemptsTopic>/<consumerID>`, where the user has to be let read and write. Not with qos 0, cleanSession or {uuid}, where nothing comes to another process. Not Dapr's.",
+  },
   caCert: {
     type: "string",
     description:
@@ -62,8 +68,10 @@ const fields = {
 
 /**
  * A broker of MQTT 3.1.1 or 5. `consumerID` is the client id, as it is: the broker keeps for it what was not handled, and
- * cuts off a second process that has the same. `{uuid}` in it is replaced. A process counts what failed in itself: the next one
- * begins anew. What is published while nobody subscribes is gone, dead letters too.
+ * cuts off a second process that has the same. `{uuid}` in it is replaced. The broker counts nothing: with `maxRetries` the
+ * processes of a client id keep the count in a retained message. It begins anew where the broker gives a message to another
+ * client of a group, and for a retained message, which is sent anew to who subscribes. What is published while nobody
+ * subscribes is gone, dead letters too.
  */
 export const pubsub = /* @__PURE__ */ pubSub({
   type: "pubsub.mqtt3",
@@ -91,7 +99,14 @@ function mqttBroker(
     component: name,
     options: { ...plan.options, clientId: `${plan.clientId}-${random.uuid()}`, clean: true },
   });
-  const subscriber = createSubscriber({ settings, plan, clock, random, component: name });
+  const subscriber = createSubscriber({
+    settings,
+    plan,
+    publisher,
+    clock,
+    random,
+    component: name,
+  });
   return {
     processingTimeout: settings.processingTimeout,
     concurrency: CONCURRENCY,

@@ -2,7 +2,9 @@ import type { Mutant } from "./mutant.ts";
 
 const inbox = "bindings/node/_mqtt-inbox.ts";
 const feed = "bindings/node/_mqtt-feed.ts";
+const attempts = "bindings/node/_mqtt-attempts.ts";
 const tests = ["test/node/mqtt-trouble.test.ts"];
+const counted = ["test/node/mqtt-attempts.test.ts"];
 
 export const mqtt: readonly Mutant[] = [
   {
@@ -53,5 +55,76 @@ export const mqtt: readonly Mutant[] = [
     replace: "processingTimeout: settings.processingTimeout,",
     by: "",
     tests,
+  },
+  {
+    name: "MQTT: a delivery begins before it is on record",
+    file: feed,
+    replace: "if (claimed) void claim(entry, claimed);\n      else run(entry);",
+    by: "run(entry);",
+    tests: counted,
+  },
+  {
+    name: "MQTT: the record forgets a message before it is acknowledged",
+    file: inbox,
+    replace:
+      "(live as unknown as Sender)._sendPacket({ cmd, messageId });\n    const settled = attempts.settled(entry);",
+    by: "const settled = attempts.settled(entry);\n    const sender = live as unknown as Sender;\n    void Promise.resolve(settled).then(() => sender._sendPacket({ cmd, messageId }));",
+    tests: counted,
+  },
+  {
+    name: "MQTT: what a dead process had in hand is not counted",
+    file: attempts,
+    replace: "one.begun += dup ? one.recorded : 0;",
+    by: "",
+    tests: counted,
+  },
+  {
+    name: "MQTT: what a process wrote is not read by the next",
+    file: attempts,
+    replace: "left.set(Number(number), line);",
+    by: "",
+    tests: ["test/node/budget.test.ts"],
+  },
+  {
+    name: "MQTT: a stop counts as a delivery of what waited",
+    file: attempts,
+    replace: 'write(record(0, "begun"))',
+    by: 'write(record(1, "recorded"))',
+    tests: counted,
+  },
+  {
+    name: "MQTT: a message is taken for the one whose number it has",
+    file: attempts,
+    replace: "print !== undefined && print === printOf(one)",
+    by: "print !== undefined",
+    tests: counted,
+  },
+  {
+    name: "MQTT: records are handled as messages",
+    file: inbox,
+    replace: "if (isRecord(topic)) return;",
+    by: "",
+    tests: counted,
+  },
+  {
+    name: "MQTT: a record that the broker drops unsaid is relied on",
+    file: attempts,
+    replace: 'if (!echo) refused("it did not come back");',
+    by: "",
+    tests: counted,
+  },
+  {
+    name: "MQTT: a message waits for ever for a record that is refused",
+    file: attempts,
+    replace: 'last = write(record(nothing.others, "recorded")).catch(ignore);',
+    by: 'last = write(record(nothing.others, "recorded"));',
+    tests: counted,
+  },
+  {
+    name: "MQTT: a full process does not read the answer to a claim",
+    file: "bindings/node/_mqtt-subscriber.ts",
+    replace: "(running > 0 || inbox.attempts.loading)",
+    by: "true",
+    tests: counted,
   },
 ];

@@ -5,6 +5,7 @@ import type { Component } from "../../src/contracts/component.ts";
 import { createRuntime } from "../../src/runtime.ts";
 import { processHost } from "../../targets/_process/host.ts";
 import { newFolder } from "../harness/folder.ts";
+import { absentMosquitto, startMosquitto } from "../harness/mosquitto.ts";
 import { absentNats, startNats } from "../harness/nats.ts";
 import { absentRabbit, startRabbit } from "../harness/rabbitmq.ts";
 import { absentRedis, startRedis } from "../harness/redis.ts";
@@ -69,6 +70,15 @@ const kinds: readonly Kind[] = [
     start: async () => {
       const { url, stop } = await startRabbit();
       return { options: { connectionString: url }, stop };
+    },
+  },
+  {
+    name: "MQTT",
+    type: "pubsub.mqtt3",
+    absent: absentMosquitto(),
+    start: async () => {
+      const { url, stop } = await startMosquitto();
+      return { options: { url, consumerID: "poisoned" }, stop };
     },
   },
 ];

@@ -180,18 +180,27 @@ describe.skipIf(absent)(`MQTT${absent ? ` (skipped: ${absent})` : ""}`, () => {
     await vi.waitFor(() => expect(seen.map(text).sort()).toEqual(["0", "2", "3"]), 10_000);
   });
 
-  test("a topic that is stopped while others go on keeps what comes for it", async () => {
+  test("a topic that is stopped while others go on keeps what waits and what comes for it", async () => {
     const one = broker({ consumerID: "partly" });
-    const stopped = await consume(one, "t/part/a");
+    let release = () => {};
+    const gate = new Promise<Outcome>((resolve) => {
+      release = () => resolve(done);
+    });
+    const stopped = await consume(one, "t/part/a", () => gate, {}, 1);
     const other = await consume(one, "t/part/b");
-    await stopped.stop();
     const publisher = broker({ consumerID: "publisher" });
+    for (const data of ["in hand", "waiting"])
+      await publisher.publish("t/part/a", message(data), call);
+    await vi.waitFor(() => expect(stopped.seen).toHaveLength(1), 10_000);
+    const stop = stopped.stop();
+    release();
+    await stop;
     await publisher.publish("t/part/a", message("away"), call);
     await publisher.publish("t/part/b", message("b"), call);
     await vi.waitFor(() => expect(other.seen.map(text)).toEqual(["b"]), 10_000);
-    expect(stopped.seen).toEqual([]);
+    expect(stopped.seen.map(text)).toEqual(["in hand"]);
     const { seen } = await consume(one, "t/part/a");
-    await vi.waitFor(() => expect(seen.map(text)).toEqual(["away"]), 10_000);
+    await vi.waitFor(() => expect(seen.map(text).toSorted()).toEqual(["away", "waiting"]), 10_000);
   });
 
   test("goes on by itself after the broker was away, and a publish meanwhile fails in time", async () => {

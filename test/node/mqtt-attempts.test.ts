@@ -1,0 +1,277 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import mqtt, { type MqttClient, type Packet } from "mqtt";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { pubsub } from "../../bindings/node/mqtt.ts";
+import type { IncomingMessage, Outcome, PubSub } from "../../src/contracts/pubsub.ts";
+import { newFolder } from "../harness/folder.ts";
+import { absentMosquitto, type Mosquitto, startMosquitto } from "../harness/mosquitto.ts";
+import { call, failure, opened, text } from "./_broker.ts";
+
+const absent = absentMosquitto();
+type Options = Partial<Parameters<typeof pubsub>[0]>;
+const done: Outcome = { is: "done" };
+const soon: Outcome = { is: "retry", delay: 10 };
+const late: Outcome = { is: "retry", delay: 60_000 };
+
+function gated() {
+  let release: (outcome: Outcome) => void = () => {};
+  const gate = new Promise<Outcome>((resolve) => {
+    release = resolve;
+  });
+  return { gate, release };
+}
+
+describe.skipIf(absent)(`MQTT counts deliveries${absent ? ` (skipped: ${absent})` : ""}`, () => {
+  let server: Mosquitto;
+  let publisher: PubSub;
+  const brokers: PubSub[] = [];
+  const broker = (options: Options) => {
+    const made = opened(pubsub({ url: server.url, ...options }));
+    brokers.push(made);
+    return made;
+  };
+  const clientOf = (one: PubSub) => one.native(call) as MqttClient;
+  /** What came, as data and attempt. */
+  const counting = async (
+    one: PubSub,
+    topic: string,
+    answer: (message: IncomingMessage) => Outcome | Promise<Outcome> = () => done,
+    concurrency?: number,
+  ) => {
+    const seen: string[] = [];
+    const deliver = async (message: IncomingMessage) => {
+      seen.push(`${text(message)} ${message.attempt}`);
+      return answer(message);
+    };
+    const request = { topic, metadata: {}, concurrency, maxRetries: 5, deliver };
+    const subscription = await one.subscribe?.(request, call);
+    return { seen, stop: async () => subscription?.stop() };
+  };
+  const publish = async (topic: string, ...all: readonly string[]) => {
+    for (const data of all) await publisher.publish(topic, { data, metadata: {} }, call);
+  };
+  const raw = async (options: mqtt.IClientOptions = {}, url = server.url) => {
+    const client = mqtt.connect(url, options);
+    await vi.waitFor(() => expect(client.connected).toBe(true), 10_000);
+    return client;
+  };
+  /** A client past pillion is sent a message, and goes without a word. */
+  const takeAndGo = async (clientId: string, topic: string, data: string) => {
+    const client = mqtt.connect(server.url, { clientId, clean: false });
+    const came = new Promise<void>((resolve) => {
+      client.on("packetreceive", (packet) => {
+        if (packet.cmd !== "publish") return;
+        if (`${packet.payload}` === data) resolve();
+        // Nor does the driver acknowledge it then.
+        packet.qos = 0;
+      });
+    });
+    await client.subscribeAsync(topic, { qos: 1 });
+    await publish(topic, data);
+    await came;
+    client.end(true);
+  };
+  /** As when the process ends: the broker is told nothing more. */
+  const crash = (one: PubSub) => clientOf(one).end(true);
+
+  beforeAll(async () => {
+    server = await startMosquitto();
+    publisher = opened(pubsub({ url: server.url, consumerID: "publisher", qos: 2 }));
+  });
+  afterEach(() => Promise.all(brokers.splice(0).map((one) => one.close?.())));
+  afterAll(async () => {
+    await publisher?.close?.();
+    await server?.stop();
+  });
+
+  test("a stop costs nothing that no handler was given, and what was begun stays counted", async () => {
+    const options = { consumerID: "stopped" };
+    const { gate, release } = gated();
+    const answer = (message: IncomingMessage) => {
+      if (text(message) === "held") return gate;
+      return message.attempt < 3 ? soon : late;
+    };
+    const first = await counting(broker(options), "stopped", answer, 1);
+    await publish("stopped", "failed");
+    await vi.waitFor(() => expect(first.seen).toContain("failed 3"), 10_000);
+    await publish("stopped", "held", "same", "same");
+    await vi.waitFor(() => expect(first.seen).toContain("held 1"), 10_000);
+    const stopped = first.stop();
+    release(done);
+    await stopped;
+    // As what was under way when it left.
+    await takeAndGo("stopped", "stopped", "unread");
+    const second = await counting(broker(options), "stopped");
+    await vi.waitFor(() => expect(second.seen).toHaveLength(4), 10_000);
+    expect(second.seen.toSorted()).toEqual(["failed 4", "same 1", "same 1", "unread 1"]);
+  });
+
+  test.each([
+    [4, 1],
+    [4, 2],
+    [5, 1],
+  ])(
+    "by version %i and qos %i: what a process had in hand when it ended is counted, also after one that took its leave",
+    async (protocolVersion, qos) => {
+      const topic = `ended${protocolVersion}${qos}`;
+      const options = { consumerID: topic, protocolVersion, qos };
+      const first = await counting(broker(options), topic);
+      await first.stop();
+      await publish(topic, "x", "x");
+      const { gate, release } = gated();
+      const begin = async () => {
+        const one = broker(options);
+        const { seen } = await counting(one, topic, () => gate, 1);
+        await vi.waitFor(() => expect(seen).toHaveLength(1), 10_000);
+        await crash(one);
+        return seen;
+      };
+      expect(await begin()).toEqual(["x 1"]);
+      expect(await begin()).toEqual(["x 2"]);
+      expect(await begin()).toEqual(["x 3"]);
+      release(done);
+      const { seen } = await counting(broker(options), topic);
+      // The one behind it may have been begun once, for all that is known of the first process.
+      await vi.waitFor(() => expect(seen.toSorted()).toEqual(["x 2", "x 4"]), 10_000);
+    },
+  );
+
+  test("more that a dead process had than may wait are counted one by one and handled", async () => {
+    const wide = await startMosquitto(["max_inflight_messages 0"]);
+    const options = { url: wide.url, consumerID: "many" };
+    const dying = broker(options);
+    const { gate, release } = gated();
+    const first = await counting(dying, "many", () => gate);
+    const client = await raw({}, wide.url);
+    const numbers = Array.from({ length: 1500 }, (_, number) => `${number}`);
+    await Promise.all(numbers.map((data) => client.publishAsync("many", data, { qos: 1 })));
+    await vi.waitFor(() => expect(first.seen).toHaveLength(20), 10_000);
+    await crash(dying);
+    release(done);
+    const second = await counting(broker(options), "many");
+    await vi.waitFor(() => expect(second.seen).toHaveLength(1500), 20_000);
+    expect(second.seen.toSorted()).toEqual(numbers.map((data) => `${data} 2`).toSorted());
+    await client.endAsync();
+    await Promise.all(brokers.splice(0).map((one) => one.close?.()));
+    await wide.stop();
+  });
+
+  test("what comes again while it is in hand is counted once", async () => {
+    const one = broker({ consumerID: "again" });
+    const { gate, release } = gated();
+    const answers = [soon, gate, soon, done];
+    const { seen } = await counting(one, "again", ({ attempt }) => answers[attempt - 1] ?? late);
+    await publish("again", "x");
+    await vi.waitFor(() => expect(seen).toEqual(["x 1", "x 2"]), 10_000);
+    const again = new Promise((resolve) => {
+      clientOf(one).on("packetreceive", (packet) => {
+        if (packet.cmd === "publish" && packet.dup) resolve(packet);
+      });
+    });
+    clientOf(one).stream.destroy();
+    await again;
+    release(soon);
+    await vi.waitFor(() => expect(seen).toContain("x 4"), 10_000);
+    await crash(one);
+    const second = await counting(broker({ consumerID: "again" }), "again");
+    await publish("again", "last");
+    await vi.waitFor(() => expect(second.seen).toEqual(["last 1"]), 10_000);
+    expect(seen).toEqual(["x 1", "x 2", "x 3", "x 4"]);
+  });
+
+  test("the record forgets a message behind its acknowledgement", async () => {
+    const one = broker({ consumerID: "order" });
+    const { seen } = await counting(one, "order", ({ attempt }) => (attempt === 1 ? soon : done));
+    const sent: string[] = [];
+    clientOf(one).on("packetsend", (packet: Packet) => {
+      if (packet.cmd === "puback") sent.push("acknowledged");
+      if (packet.cmd === "publish") {
+        sent.push(
+          ...Object.values<number[]>(JSON.parse(`${packet.payload}`).begun).map(String),
+          ".",
+        );
+      }
+    });
+    await publish("order", "x");
+    await vi.waitFor(() => expect(sent).toHaveLength(4), 10_000);
+    expect(sent).toEqual([expect.stringMatching(/^2,/), ".", "acknowledged", "."]);
+    expect(seen).toEqual(["x 1", "x 2"]);
+  });
+
+  test("what is handled at its first delivery is not on record", async () => {
+    const one = broker({ consumerID: "first" });
+    const { seen } = await counting(one, "first");
+    const sent: string[] = [];
+    clientOf(one).on("packetsend", ({ cmd }: Packet) => sent.push(cmd));
+    await publish("first", "1", "2", "3");
+    await vi.waitFor(() => expect(seen).toHaveLength(3), 10_000);
+    await vi.waitFor(() => expect(sent).toEqual(["puback", "puback", "puback"]), 10_000);
+  });
+
+  test("a message that has the number of one on record is not taken for it", async () => {
+    const options = { consumerID: "numbers" };
+    const first = broker(options);
+    const { seen } = await counting(first, "numbers", ({ attempt }) => (attempt < 4 ? soon : late));
+    await publish("numbers", "old");
+    await vi.waitFor(() => expect(seen).toContain("old 4"), 10_000);
+    await crash(first);
+    // Begins the session anew.
+    await (await raw({ clientId: "numbers", clean: true })).endAsync();
+    await takeAndGo("numbers", "numbers", "new");
+    const second = await counting(broker(options), "numbers");
+    await vi.waitFor(() => expect(second.seen).toEqual(["new 2"]), 10_000);
+  });
+
+  test("records are messages to nobody", async () => {
+    const all = await counting(broker({ consumerID: "all" }), "#");
+    const one = await counting(broker({ consumerID: "one" }), "n/one", () => soon);
+    const watching = await raw();
+    const records: string[] = [];
+    watching.on("message", (topic) => records.push(topic));
+    await watching.subscribeAsync("pillion/attempts/#");
+    await publish("n/one", "x");
+    await vi.waitFor(() => expect(one.seen).toContain("x 3"), 10_000);
+    await publish("n/two", "last");
+    await vi.waitFor(() => expect(all.seen).toEqual(["x 1", "last 1"]), 10_000);
+    expect(records).toContain("pillion/attempts/one");
+    await watching.endAsync();
+  });
+
+  test("a record that the broker refuses keeps no message from being handled", async () => {
+    const one = broker({ consumerID: "refused" });
+    const { seen } = await counting(one, "refused", ({ attempt }) => (attempt < 3 ? soon : done));
+    clientOf(one).publishAsync = () => Promise.reject(new Error("refused"));
+    await publish("refused", "x");
+    await vi.waitFor(() => expect(seen).toEqual(["x 1", "x 2", "x 3"]), 10_000);
+  });
+
+  test("who may not write there is told so, and counts where he may", async () => {
+    const file = join(newFolder("mosquitto"), "rules");
+    writeFileSync(file, "topic readwrite shop/#\n");
+    const guarded = await startMosquitto([`acl_file ${file}`]);
+    const { url } = guarded;
+    const told = [4, 5].map((protocolVersion) =>
+      failure(
+        counting(broker({ url, protocolVersion, consumerID: `${protocolVersion}` }), "shop/a"),
+      ),
+    );
+    const told4 =
+      /^config: component broker: maxRetries needs a retained message at pillion\/attempts\/4 .*set attemptsTopic/;
+    expect(await told[0]).toMatch(told4);
+    expect(await told[1]).toMatch(/^config: .* at pillion\/attempts\/5 /);
+    const there = { url, consumerID: "a/b", attemptsTopic: "shop/attempts" };
+    const begun = broker(there);
+    const { seen } = await counting(begun, "shop/a", () => soon);
+    const own = opened(pubsub({ url, consumerID: "own" }));
+    await own.publish("shop/a", { data: "x", metadata: {} }, call);
+    await vi.waitFor(() => expect(seen).toContain("x 3"), 10_000);
+    await crash(begun);
+    const second = await counting(broker(there), "shop/a");
+    await vi.waitFor(() => expect(second.seen).toHaveLength(1), 10_000);
+    expect(second.seen).not.toEqual(["x 2"]);
+    await own.close?.();
+    await Promise.all(brokers.splice(0).map((one) => one.close?.()));
+    await guarded.stop();
+  });
+});

@@ -1,9 +1,8 @@
 import type { ConsumeMessage } from "amqplib";
 import type { Call, Clock } from "../../src/contracts/host.ts";
 import type { Outcome, SubscribeRequest, Subscription } from "../../src/contracts/pubsub.ts";
-import { ComponentError } from "../../src/errors.ts";
 import { inTime, nobody } from "./_deadline.ts";
-import { isWorn } from "./_rabbitmq-copy.ts";
+import { carriedBy, isWorn } from "./_rabbitmq-copy.ts";
 import { explain } from "./_rabbitmq-errors.ts";
 import { createLine, type Line } from "./_rabbitmq-line.ts";
 import { ANSWER_MS, type RabbitLink, type Waiting } from "./_rabbitmq-link.ts";
@@ -12,7 +11,7 @@ import type { Publisher } from "./_rabbitmq-publisher.ts";
 import type { RabbitPlan } from "./_rabbitmq-settings.ts";
 import { declareQueue, type QueuePlan } from "./_rabbitmq-topology.ts";
 
-export interface ConsumeOptions extends Pick<SubscribeRequest, "deliver"> {
+export interface ConsumeOptions extends Pick<SubscribeRequest, "deliver" | "maxRetries"> {
   readonly component: string;
   readonly server: RabbitLink;
   readonly copy: Publisher["copy"];
@@ -27,7 +26,10 @@ export interface ConsumeOptions extends Pick<SubscribeRequest, "deliver"> {
 const RETRY_MS = 1000;
 /** The longest wait: the server takes back by itself what it has no answer to for half an hour. */
 const LONGEST_MS = 15 * 60_000;
-/** Times that a copy is tried before a message is handled without: RabbitMQ may be short of memory, or the queue full. */
+/**
+ * Times that a copy is tried before a message is handled without, and counted in this process alone: RabbitMQ may be short of
+ * memory, or the queue full.
+ */
 const COPY_TRIES = 30;
 /** The largest number that the protocol has for it. Of more, it would be none, and no bound. */
 const MOST_PREFETCHED = 65_535;
@@ -41,6 +43,7 @@ export async function consume(options: ConsumeOptions): Promise<Subscription> {
   const stopping = new AbortController();
   const running = new Set<Promise<void>>();
   const counts = createCounts(queue);
+  const bounded = options.maxRetries !== undefined;
   let line: Line | undefined;
   let mending = false;
   let stopped: Promise<void> | undefined;
@@ -76,8 +79,10 @@ export async function consume(options: ConsumeOptions): Promise<Subscription> {
       name: queue.name,
       prefetch,
       most,
-      isWorn: (message) => queue.counts && isWorn(message),
+      isWorn: (message) => isWorn(message, queue, bounded),
+      isCopy: (message) => carriedBy(message, queue) > 0,
       renew: (message) => renew(made, message),
+      spares: bounded && !queue.counts,
       next,
       lost,
     });
@@ -129,15 +134,15 @@ export async function consume(options: ConsumeOptions): Promise<Subscription> {
   }
 
   async function renew(from: Line, message: ConsumeMessage): Promise<boolean> {
-    for (let count = 0; count < COPY_TRIES && !from.over && !stopping.signal.aborted; count++) {
-      try {
-        await options.copy(queue.name, message, clock.now());
-        return true;
-      } catch (error) {
-        if (!ComponentError.is(error, "unavailable")) return false;
-        await clock.sleep(RETRY_MS, stopping.signal).catch(() => undefined);
-      }
+    const count = counts.attempt(message) - 1;
+    for (let tries = 1; !from.over; tries++) {
+      const found = await options.copy(queue.name, message, count, clock.now());
+      if (found === "taken") return true;
+      // Another would be one more of it, each time.
+      if (found === "unknown" || tries === COPY_TRIES || stopping.signal.aborted) break;
+      await clock.sleep(RETRY_MS, stopping.signal).catch(() => undefined);
     }
+    counts.failed(message, count);
     return false;
   }
 

@@ -41,7 +41,7 @@ export function explain(error: unknown, component: string): unknown {
       `no TLS with the server: correct connectionString, caCert, clientCert and clientKey (${code || message})`,
     );
   }
-  if (/nacked/.test(message)) {
+  if (isRefusal(error)) {
     return fault("unavailable", "RabbitMQ refused the message: it does not have it");
   }
   return fault("unavailable", `cannot reach RabbitMQ: ${message || code}`);
@@ -49,6 +49,11 @@ export function explain(error: unknown, component: string): unknown {
   function fault(kind: ErrorKind, problem: string): ComponentError {
     return new ComponentError(kind, `component ${component}: ${problem}`);
   }
+}
+
+/** The driver's error for a message that the server says it does not have. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof Error && /nacked/.test(error.message);
 }
 
 /** The server's own words, without the driver's before them. */

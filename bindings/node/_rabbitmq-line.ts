@@ -28,9 +28,14 @@ export interface LineOptions {
   readonly name: string;
   readonly prefetch: number;
   readonly most: number;
-  /** Puts a copy of a message into the queue, where it cannot stay for much longer as it is. False: there is none, and it does. */
+  /** Puts a copy of a message into the queue. False: there is none, as far as is known. */
   renew(message: ConsumeMessage): Promise<boolean>;
+  /** Whether it cannot stay as it is, because of how often it was delivered. */
   isWorn(message: ConsumeMessage): boolean;
+  /** Whether it came of `renew`, of whatever process. */
+  isCopy(message: ConsumeMessage): boolean;
+  /** Whether a message that goes back unhandled is renewed, because it would count as delivered. */
+  readonly spares: boolean;
   next(): void;
   lost(): void;
 }
@@ -88,20 +93,48 @@ export function createLine(channel: Channel, options: LineOptions): Line {
       return;
     }
     if (options.isWorn(message)) {
-      const work = renew(message).finally(() => renewing.delete(work));
-      renewing.add(work);
-      return;
+      during(renew(message));
+    } else if (renewing.size > 0 && options.isCopy(message)) {
+      during(follow(message, [...renewing]));
+    } else {
+      take(message);
     }
+  }
+
+  function take(message: ConsumeMessage): void {
     waiting.push(message);
     next();
   }
 
+  function during(renewal: Promise<void>): void {
+    const work = renewal.catch(() => undefined).finally(() => renewing.delete(work));
+    renewing.add(work);
+  }
+
   /** In this order: what comes in between makes two of it, and never none. */
   async function renew(message: ConsumeMessage): Promise<void> {
-    if (await options.renew(message)) return ack(message);
-    if (quiet) return back(message);
-    waiting.push(message);
-    next();
+    if (await options.renew(message)) {
+      ack(message);
+      // Asked after it: once the server answers, it has heard both.
+      await channel.prefetch(prefetch);
+    } else if (quiet) {
+      back(message);
+    } else {
+      take(message);
+    }
+  }
+
+  /** A copy comes before what it is a copy of is acknowledged: a handler that ended the process now would leave two of it. */
+  async function follow(copy: ConsumeMessage, renewals: readonly Promise<void>[]): Promise<void> {
+    await Promise.all(renewals);
+    if (quiet) await leave(copy);
+    else take(copy);
+  }
+
+  /** To the queue, unhandled. */
+  async function leave(message: ConsumeMessage): Promise<void> {
+    if (options.spares && (await options.renew(message))) ack(message);
+    else back(message);
   }
 
   function ack(message: ConsumeMessage): void {
@@ -137,7 +170,7 @@ export function createLine(channel: Channel, options: LineOptions): Line {
     await adjust();
     await adjust();
     // Only now: this process would get them again.
-    for (const message of waiting.splice(0)) back(message);
+    for (const message of waiting.splice(0)) during(leave(message));
     await Promise.all(renewing);
   }
 

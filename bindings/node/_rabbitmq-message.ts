@@ -1,6 +1,6 @@
 import type { ConsumeMessage } from "amqplib";
 import type { IncomingMessage } from "../../src/contracts/pubsub.ts";
-import { countOf } from "./_rabbitmq-copy.ts";
+import { carriedBy, countOf } from "./_rabbitmq-copy.ts";
 import type { QueuePlan } from "./_rabbitmq-topology.ts";
 
 /** Deliveries of messages, where the server does not count them. */
@@ -16,21 +16,21 @@ const MOST = 10_000;
  * Queues of type quorum count. Of others the server says only that it is not the first time: what failed in this process
  * is known by its bytes, and of messages with the same bytes it does not matter which is which.
  */
-export function createCounts({ name: queue, counts: counted }: QueuePlan): Counts {
+export function createCounts(queue: QueuePlan): Counts {
   const failures = new Map<string, number[]>();
   return {
     attempt(message) {
-      if (counted) return countOf(message, queue) + 1;
-      if (!message.fields.redelivered) return 1;
-      const key = nameOf(message);
+      const next = countOf(message, queue) + 1;
+      if (queue.counts || !message.fields.redelivered) return next;
+      const key = keyOf(message);
       const known = failures.get(key);
       const last = known?.shift();
       if (known?.length === 0) failures.delete(key);
-      return (last ?? 1) + 1;
+      return last === undefined ? next : last + 1;
     },
     failed(message, attempt) {
-      if (counted) return;
-      const key = nameOf(message);
+      if (queue.counts) return;
+      const key = keyOf(message);
       const known = failures.get(key);
       if (known) known.push(attempt);
       else failures.set(key, [attempt]);
@@ -40,6 +40,10 @@ export function createCounts({ name: queue, counts: counted }: QueuePlan): Count
       }
     },
   };
+
+  function keyOf(message: ConsumeMessage): string {
+    return `${carriedBy(message, queue)} ${nameOf(message)}`;
+  }
 }
 
 /** The publisher's name for it, or one that the same bytes always have. */

@@ -3,7 +3,7 @@ import type { OutgoingMessage, PubSub } from "../../src/contracts/pubsub.ts";
 import { ComponentError } from "../../src/errors.ts";
 import { inTime, nobody } from "./_deadline.ts";
 import { copied } from "./_rabbitmq-copy.ts";
-import { explain } from "./_rabbitmq-errors.ts";
+import { explain, isRefusal } from "./_rabbitmq-errors.ts";
 import { ANSWER_MS, type RabbitLink, type Waiting } from "./_rabbitmq-link.ts";
 import type { RabbitPlan } from "./_rabbitmq-settings.ts";
 import { declareExchange, readerOf } from "./_rabbitmq-topology.ts";
@@ -26,9 +26,12 @@ const LONGEST_MS = 2 ** 32 - 1;
 export interface Publisher extends Pick<PubSub, "publish"> {
   /** Publishes, and resolves to whether a queue has it. MUST have the channel to itself meanwhile. */
   offer(topic: string, message: OutgoingMessage, call: Waiting): Promise<boolean>;
-  /** Puts a copy of a message into the queue that it came from. Resolves once the server has it. */
-  copy(queue: string, message: ConsumeMessage, now: number): Promise<void>;
+  /** Puts a copy of a message that was delivered so often into the queue that it came from. Never rejects. */
+  copy(queue: string, message: ConsumeMessage, count: number, now: number): Promise<Copied>;
 }
+
+/** `taken` once the server has it; `unknown` where it may have it all the same. */
+export type Copied = "taken" | "refused" | "unknown";
 
 export function createPublisher(
   server: RabbitLink,
@@ -51,8 +54,16 @@ export function createPublisher(
       door.returned = 0;
       return taken;
     },
-    async copy(queue, message, now) {
-      await send(DEFAULT, queue, message.content, copied(message, queue, now), nobody);
+    async copy(queue, message, count, now) {
+      const options = copied(message, queue, count, now);
+      const door = await entered(DEFAULT, nobody).catch(() => undefined);
+      if (!door) return "refused";
+      try {
+        await put(door, DEFAULT, queue, message.content, options, nobody);
+        return "taken";
+      } catch (error) {
+        return isRefusal(error) ? "refused" : "unknown";
+      }
     },
   };
 
@@ -64,18 +75,33 @@ export function createPublisher(
     call: Waiting,
   ): Promise<Door> {
     try {
-      const ready = doorFor(topic);
-      const late = `component ${component}: RabbitMQ had no channel for the message within ${ANSWER_MS} ms or the time of the call`;
-      const door = await inTime(ready, call, ANSWER_MS, () => late);
-      checkRoom();
-      pending++;
-      const sent = confirmed(door.channel, topic, key, data, options).finally(() => pending--);
-      const silent = `component ${component}: RabbitMQ did not confirm the message within ${ANSWER_MS} ms or the time of the call: whether it has it is not known`;
-      await inTime(sent, call, ANSWER_MS, () => silent);
+      const door = await entered(topic, call);
+      await put(door, topic, key, data, options, call);
       return door;
     } catch (error) {
       throw error === call.signal?.reason ? error : explain(error, component);
     }
+  }
+
+  async function entered(topic: string, call: Waiting): Promise<Door> {
+    const late = `component ${component}: RabbitMQ had no channel for the message within ${ANSWER_MS} ms or the time of the call`;
+    const door = await inTime(doorFor(topic), call, ANSWER_MS, () => late);
+    checkRoom();
+    return door;
+  }
+
+  function put(
+    { channel }: Door,
+    topic: string,
+    key: string,
+    data: Buffer,
+    options: Options.Publish,
+    call: Waiting,
+  ): Promise<void> {
+    pending++;
+    const sent = confirmed(channel, topic, key, data, options).finally(() => pending--);
+    const silent = `component ${component}: RabbitMQ did not confirm the message within ${ANSWER_MS} ms or the time of the call: whether it has it is not known`;
+    return inTime(sent, call, ANSWER_MS, () => silent);
   }
 
   function checkRoom(): void {

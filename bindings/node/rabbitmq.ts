@@ -108,8 +108,9 @@ const fields = {
 
 /**
  * Topics that are exchanges of RabbitMQ, with a queue for each consumerID. Queues of type quorum count how often a message
- * was delivered; those of type classic do not, so each process counts what failed in itself. A policy's delivery-limit must
- * be above 10, or none.
+ * was delivered; those of type classic do not. There a subscription with `maxRetries` publishes what comes again anew, with
+ * its count, at the end of the queue; without, each process counts what failed in itself. A policy's delivery-limit must be
+ * above 10, or none.
  */
 export const pubsub = /* @__PURE__ */ pubSub({
   type: "pubsub.rabbitmq",
@@ -148,7 +149,7 @@ function rabbitMQ(
       (keeper.has(topic) ? keeper : publisher).publish(topic, message, call),
 
     async subscribe(request, call) {
-      const { topic, metadata, concurrency = plan.concurrency, deliver } = request;
+      const { topic, metadata, concurrency = plan.concurrency, maxRetries, deliver } = request;
       const queue = queueOf(plan, topic, metadata, name);
       keepDead(request);
       const subscription = await consume({
@@ -159,6 +160,7 @@ function rabbitMQ(
         plan,
         queue,
         concurrency,
+        maxRetries,
         deliver,
         call,
       });

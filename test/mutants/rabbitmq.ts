@@ -6,6 +6,7 @@ const line = "bindings/node/_rabbitmq-line.ts";
 const trouble = ["test/node/rabbitmq-trouble.test.ts"];
 const limit = ["test/node/rabbitmq-limit.test.ts"];
 const layout = ["test/node/rabbitmq-layout.test.ts"];
+const budget = ["test/node/budget.test.ts"];
 
 export const rabbitmq: readonly Mutant[] = [
   {
@@ -32,8 +33,8 @@ export const rabbitmq: readonly Mutant[] = [
   {
     name: "RabbitMQ: deliveries are not counted",
     file: "bindings/node/_rabbitmq-message.ts",
-    replace: "return (last ?? 1) + 1;",
-    by: "return 2;",
+    replace: "return last === undefined ? next : last + 1;",
+    by: "return next;",
     tests: layout,
   },
   {
@@ -60,15 +61,15 @@ export const rabbitmq: readonly Mutant[] = [
   {
     name: "RabbitMQ: a message that the queue is about to give up stays as it is",
     file: copy,
-    replace: "return countedOf(message) >= MOST_COUNTED;",
-    by: "return countedOf(message) >= 21;",
+    replace: ">= MOST_COUNTED;",
+    by: ">= 21;",
     tests: limit,
   },
   {
     name: "RabbitMQ: a copy begins its count anew",
     file: copy,
-    replace: "(beforeOf(message, queue)?.count ?? 0)",
-    by: "0",
+    replace: "return beforeOf(message, name)?.count ?? 0;",
+    by: "return 0;",
     tests: limit,
   },
   {
@@ -90,6 +91,62 @@ export const rabbitmq: readonly Mutant[] = [
     file: copy,
     replace: "beforeOf(message, queue)?.until ?? ends",
     by: "ends",
+    tests: limit,
+  },
+  {
+    name: "RabbitMQ: a queue of type classic counts for nobody",
+    file: copy,
+    replace: "return bounded && countedOf(message, queue) >= MOST_TOLD;",
+    by: "return false;",
+    tests: budget,
+  },
+  {
+    name: "RabbitMQ: what comes again is published anew although nothing bounds it",
+    file: copy,
+    replace: "return bounded && countedOf(message, queue) >= MOST_TOLD;",
+    by: "return countedOf(message, queue) >= MOST_TOLD;",
+    tests: layout,
+  },
+  {
+    name: "RabbitMQ: a message is acknowledged before its copy is there",
+    file: line,
+    replace: "    if (await options.renew(message)) {\n      ack(message);\n",
+    by: "    ack(message);\n    if (await options.renew(message)) {\n",
+    tests: limit,
+  },
+  {
+    name: "RabbitMQ: a copy is handled before the other is acknowledged",
+    file: line,
+    replace: "renewing.size > 0 && options.isCopy(message)",
+    by: "false",
+    tests: budget,
+  },
+  {
+    name: "RabbitMQ: a copy is handled before the server knows that the other is acknowledged",
+    file: line,
+    replace: "      await channel.prefetch(prefetch);\n",
+    by: "",
+    tests: budget,
+  },
+  {
+    name: "RabbitMQ: a copy that the queue refused counts as taken",
+    file: "bindings/node/_rabbitmq-publisher.ts",
+    replace: 'return isRefusal(error) ? "refused" : "unknown";',
+    by: 'return isRefusal(error) ? "taken" : "unknown";',
+    tests: limit,
+  },
+  {
+    name: "RabbitMQ: a copy without an answer is made again",
+    file: consumer,
+    replace: 'found === "unknown" || ',
+    by: "",
+    tests: limit,
+  },
+  {
+    name: "RabbitMQ: a stop counts what waits in the process",
+    file: consumer,
+    replace: "spares: bounded && !queue.counts",
+    by: "spares: false",
     tests: limit,
   },
 ];

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { afterEach, describe, test, vi } from "vitest";
+import { afterAll, afterEach, describe, test, vi } from "vitest";
 import { registry } from "../../bindings/node/registry.ts";
 import type { Component } from "../../src/contracts/component.ts";
 import { createRuntime } from "../../src/runtime.ts";
@@ -7,7 +7,7 @@ import { processHost } from "../../targets/_process/host.ts";
 import { newFolder } from "../harness/folder.ts";
 import { absentMosquitto, startMosquitto } from "../harness/mosquitto.ts";
 import { absentNats, startNats } from "../harness/nats.ts";
-import { absentRabbit, startRabbit } from "../harness/rabbitmq.ts";
+import { absentRabbit, type RabbitServer, startRabbit } from "../harness/rabbitmq.ts";
 import { absentRedis, startRedis } from "../harness/redis.ts";
 import { expectBudget } from "./_budget.ts";
 
@@ -29,6 +29,9 @@ interface Kind {
   readonly metadata?: Readonly<Record<string, string>>;
   start(): Promise<Broker>;
 }
+
+let rabbit: Promise<RabbitServer> | undefined;
+afterAll(async () => (await rabbit)?.stop());
 
 const kinds: readonly Kind[] = [
   {
@@ -62,16 +65,16 @@ const kinds: readonly Kind[] = [
       return { options: { natsURL: url, ackWait: "500ms" }, stop };
     },
   },
-  {
-    name: "RabbitMQ, quorum",
+  ...["quorum", "classic"].map((queueType) => ({
+    name: `RabbitMQ, ${queueType}`,
     type: "pubsub.rabbitmq",
     absent: absentRabbit(),
-    metadata: { queueType: "quorum" },
+    metadata: { queueType },
     start: async () => {
-      const { url, stop } = await startRabbit();
-      return { options: { connectionString: url }, stop };
+      const { url } = await (rabbit ??= startRabbit());
+      return { options: { connectionString: url, consumerID: queueType } };
     },
-  },
+  })),
   {
     name: "MQTT",
     type: "pubsub.mqtt3",

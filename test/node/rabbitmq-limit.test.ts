@@ -1,10 +1,15 @@
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { pipeline } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ConfirmChannel } from "amqplib";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { pubsub } from "../../bindings/node/rabbitmq.ts";
+import type { IncomingMessage, Outcome, PubSub } from "../../src/contracts/pubsub.ts";
 import { subscribe } from "../../src/index.ts";
 import { freePort } from "../harness/machine.ts";
 import { absentRabbit, type RabbitServer, startRabbit } from "../harness/rabbitmq.ts";
-import { call, consume, opened, serving } from "./_broker.ts";
+import { call, consume, opened, serving, text } from "./_broker.ts";
 
 const absent = absentRabbit();
 const patience = { timeout: 60_000, interval: 50 };
@@ -17,6 +22,8 @@ describe.skipIf(absent)(
   () => {
     let server: RabbitServer;
     let raw: ConfirmChannel;
+    let manage: (path: string, body: object) => Promise<void>;
+    const left = async (topic: string) => (await raw.checkQueue(`shop-${topic}`)).messageCount;
     const metadata = { queueType: "quorum" };
     const component = () => pubsub({ connectionString: server.url });
 
@@ -27,19 +34,20 @@ describe.skipIf(absent)(
         config: [`management.tcp.port = ${port}`, "management.tcp.ip = 127.0.0.1"],
       });
       raw = await (await server.raw()).createConfirmChannel();
+      manage = async (path, body) => {
+        const { ok } = await fetch(`http://127.0.0.1:${port}/api/${path}`, {
+          method: "PUT",
+          headers: { authorization: `Basic ${btoa("guest:guest")}` },
+          body: JSON.stringify(body),
+        });
+        expect(ok).toBe(true);
+      };
       const limited = {
         pattern: ".*",
         definition: { "delivery-limit": LIMIT },
         "apply-to": "queues",
       };
-      await vi.waitFor(async () => {
-        const { status } = await fetch(`http://127.0.0.1:${port}/api/policies/%2f/limit`, {
-          method: "PUT",
-          headers: { authorization: `Basic ${btoa("guest:guest")}` },
-          body: JSON.stringify(limited),
-        });
-        expect(status).toBe(201);
-      }, patience);
+      await vi.waitFor(() => manage("policies/%2f/limit", limited), patience);
     }, 90_000);
     afterAll(() => server?.stop());
 
@@ -75,10 +83,7 @@ describe.skipIf(absent)(
       await runtime.blocks.pubsub("pubsub").publish("failing", { n: 1 });
       await vi.waitFor(() => expect(dead).toEqual([{ n: 1 }]), patience);
       expect(attempts).toEqual(Array.from({ length: 51 }, (_, index) => index + 1));
-      const left = await Promise.all(
-        ["failing", "dead"].map((one) => raw.checkQueue(`shop-${one}`)),
-      );
-      expect(left.map(({ messageCount }) => messageCount)).toEqual([0, 0]);
+      expect(await Promise.all([left("failing"), left("dead")])).toEqual([0, 0]);
     });
 
     test("a message that fails for longer than its time to live is the server's to drop", async () => {
@@ -135,9 +140,159 @@ describe.skipIf(absent)(
         },
       });
       expect((await raw.checkQueue("elsewhere")).messageCount).toBe(0);
-      await vi.waitFor(async () => {
-        expect((await raw.checkQueue("shop-endless")).messageCount).toBe(0);
-      }, patience);
+      await vi.waitFor(async () => expect(await left("endless")).toBe(0), patience);
+    });
+
+    describe("in a queue of type classic", () => {
+      const brokers: PubSub[] = [];
+      afterEach(() => Promise.all(brokers.splice(0).map((one) => one.close?.())));
+
+      interface Bounded {
+        readonly settings?: Parameters<typeof pubsub>[0];
+        readonly metadata?: Readonly<Record<string, string>>;
+        answer(message: IncomingMessage): Outcome | Promise<Outcome>;
+      }
+
+      /** As another process, as far as the server can tell. */
+      async function bounded(topic: string, { settings, metadata = {}, answer }: Bounded) {
+        const broker = opened(pubsub({ connectionString: server.url, ...settings }));
+        brokers.push(broker);
+        const seen: IncomingMessage[] = [];
+        const deliver = async (message: IncomingMessage) => {
+          seen.push(message);
+          return answer(message);
+        };
+        const request = { topic, metadata, concurrency: 1, maxRetries: 50, deliver };
+        const subscription = await broker.subscribe?.(request, call);
+        return { seen, stop: async () => subscription?.stop() };
+      }
+
+      async function publish(topic: string, ...texts: readonly string[]) {
+        for (const one of texts) raw.publish(topic, "", Buffer.from(one));
+        await raw.waitForConfirms();
+      }
+
+      function later(outcome: Outcome) {
+        let give = (): void => undefined;
+        const promise = new Promise<Outcome>((resolve) => {
+          give = () => resolve(outcome);
+        });
+        return { promise, give };
+      }
+
+      const again = { is: "retry", delay: 20 } as const;
+      const done = { is: "done" } as const;
+      const attempts = (seen: readonly IncomingMessage[]) => seen.map(({ attempt }) => attempt);
+
+      test("messages of the same bytes are counted each by itself", async () => {
+        const answer = ({ attempt }: IncomingMessage) => (attempt < 3 ? again : done);
+        const { seen, stop } = await bounded("same", { answer });
+        await publish("same", "x", "x", "x");
+        await vi.waitFor(() => expect(seen).toHaveLength(9), patience);
+        await stop();
+        expect(attempts(seen).sort()).toEqual([1, 1, 1, 2, 2, 2, 3, 3, 3]);
+        expect(await left("same")).toBe(0);
+      });
+
+      test("what waits in a process that stops is not counted", async () => {
+        const all: IncomingMessage[] = [];
+        const settings = { prefetchCount: 10 };
+        for (const others of [3, 2, 1, 0]) {
+          const { promise, give } = later(done);
+          const { seen, stop } = await bounded("stops", { settings, answer: () => promise });
+          if (others === 3) await publish("stops", "a", "b", "c", "d");
+          await vi.waitFor(async () => {
+            expect(seen).toHaveLength(1);
+            // All wait in the process.
+            expect(await left("stops")).toBe(0);
+          }, patience);
+          const stopping = stop();
+          await vi.waitFor(async () => expect(await left("stops")).toBe(others), patience);
+          give();
+          await stopping;
+          all.push(...seen);
+        }
+        expect(all.map(text)).toEqual(["a", "b", "c", "d"]);
+        expect(attempts(all)).toEqual([1, 1, 1, 1]);
+        expect(await left("stops")).toBe(0);
+      });
+
+      test("what was in hand when its connection was lost is counted once", async () => {
+        const way = await passage(Number(new URL(server.url).port));
+        const settings = { connectionString: way.url, reconnectWaitSeconds: "100ms" };
+        const { promise, give } = later(done);
+        const answer = ({ attempt }: IncomingMessage) => (attempt === 1 ? promise : done);
+        const { seen, stop } = await bounded("lost", { settings, answer });
+        await publish("lost", "x");
+        await vi.waitFor(() => expect(seen).toHaveLength(1), patience);
+        way.cut();
+        give();
+        await vi.waitFor(() => expect(seen).toHaveLength(2), patience);
+        await stop();
+        expect(attempts(seen)).toEqual([1, 2]);
+        expect(await left("lost")).toBe(0);
+      });
+
+      test("a message of which a full queue takes no copy stays until it does", async () => {
+        await manage("policies/%2f/full", {
+          pattern: "^shop-full$",
+          priority: 1,
+          definition: { "max-length": 1, overflow: "reject-publish" },
+          "apply-to": "queues",
+        });
+        const { promise, give } = later(again);
+        const { seen } = await bounded("full", {
+          settings: { prefetchCount: 1 },
+          metadata: { singleActiveConsumer: "true" },
+          answer: ({ attempt }) => (attempt === 1 ? promise : done),
+        });
+        await publish("full", "x");
+        await vi.waitFor(() => expect(seen).toHaveLength(1), patience);
+        await publish("full", "y");
+        await expect(publish("full", "z")).rejects.toThrow("nacked");
+        give();
+        await sleep(400);
+        const other = await raw.get("shop-full", { noAck: true });
+        expect(other && `${other.content}`).toBe("y");
+        await vi.waitFor(() => expect(seen).toHaveLength(2), patience);
+        expect(seen.map(text)).toEqual(["x", "x"]);
+        expect(attempts(seen)).toEqual([1, 2]);
+      });
+
+      test("who may publish no copy gets a failed message all the same, and counts it", async () => {
+        const user = { username: "bare", password: "bare" };
+        await manage("users/bare", { password: user.password, tags: "" });
+        const write = "^(shop-)?bare$";
+        await manage("permissions/%2f/bare", { configure: ".*", write, read: ".*" });
+        const connectionString = server.url.replace("//", "//bare:bare@");
+        const answer = ({ attempt }: IncomingMessage) => (attempt < 4 ? again : done);
+        const { seen, stop } = await bounded("bare", { settings: { connectionString }, answer });
+        await publish("bare", "x");
+        await vi.waitFor(() => expect(seen).toHaveLength(4), patience);
+        await stop();
+        expect(attempts(seen)).toEqual([1, 2, 3, 4]);
+        expect(await left("bare")).toBe(0);
+      });
     });
   },
 );
+
+/** A way to the server that can be cut. */
+async function passage(port: number) {
+  const open = new Set<Socket>();
+  const way = createServer((socket) => {
+    const beyond = connect(port, "127.0.0.1");
+    open.add(socket);
+    pipeline(socket, beyond, () => undefined);
+    pipeline(beyond, socket, () => undefined);
+  }).listen(0, "127.0.0.1");
+  way.unref();
+  await once(way, "listening");
+  return {
+    url: `amqp://127.0.0.1:${(way.address() as AddressInfo).port}`,
+    cut() {
+      for (const socket of open) socket.destroy();
+      open.clear();
+    },
+  };
+}

@@ -68,7 +68,7 @@ export function explain(error: unknown, component: string): unknown {
 }
 
 /** kafkajs wraps what it tried several times. */
-function originOf(error: Error): DriverError {
+export function originOf(error: Error): DriverError {
   const { cause } = error;
   return cause instanceof Error ? originOf(cause) : error;
 }

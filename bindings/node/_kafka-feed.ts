@@ -1,10 +1,14 @@
 import type { Clock } from "../../src/contracts/host.ts";
 import type { SubscribeRequest } from "../../src/contracts/pubsub.ts";
+import { createLedger, uncounted } from "./_kafka-ledger.ts";
 import { createLine, type Line } from "./_kafka-line.ts";
+import type { Position } from "./_kafka-positions.ts";
 
 export interface FeedOptions {
   readonly limit: number;
   readonly clock: Clock;
+  /** This process, in what it counts. */
+  readonly mark: string;
   delay(attempt: number): number;
   /** Something may be committed. */
   changed(): void;
@@ -16,8 +20,8 @@ export interface Feed {
   readonly lines: ReadonlyMap<number, Line>;
   /** Gives up every other partition. */
   retain(partitions: readonly number[]): void;
-  /** The line of a partition of which `committed` is committed; a new one where the last one cannot go on. */
-  assign(partition: number, committed: number, from: number): Line;
+  /** The partition's line; a new one where the last one cannot go on. */
+  assign(position: Position): Line;
   /** Starts as many handlers as may run. */
   pump(): void;
   /** Starts nothing any more, and waits for what runs. */
@@ -25,7 +29,7 @@ export interface Feed {
 }
 
 export function createFeed(request: SubscribeRequest, options: FeedOptions): Feed {
-  const { topic, concurrency, deliver } = request;
+  const { topic, concurrency, maxRetries, deliver } = request;
   const lines = new Map<number, Line>();
   let stopped = false;
   return {
@@ -38,15 +42,16 @@ export function createFeed(request: SubscribeRequest, options: FeedOptions): Fee
         lines.delete(partition);
       }
     },
-    assign(partition, committed, from) {
+    assign({ partition, committed, text, from }) {
       const known = lines.get(partition);
-      // Nobody else has gone on from where this process was: what it holds is still for it to handle.
-      if (known && known.committed <= committed && committed <= known.done) {
-        known.committed = committed;
-        return known;
-      }
+      // What it holds is still for it to handle.
+      if (known?.continues(committed, text)) return known;
       known?.lose();
-      const line = createLine({ ...options, from, deliver, changed });
+      const ledger =
+        maxRetries === undefined
+          ? uncounted
+          : createLedger({ committed, text, mark: options.mark, concurrency: concurrency ?? 1 });
+      const line = createLine({ ...options, from, ledger, deliver, changed });
       if (stopped) void line.stop();
       lines.set(partition, line);
       return line;

@@ -1,5 +1,6 @@
 import type { Clock } from "../../src/contracts/host.ts";
 import type { IncomingMessage, Outcome } from "../../src/contracts/pubsub.ts";
+import { type Ledger, uncounted } from "./_kafka-ledger.ts";
 
 /** A record as the line keeps it. */
 export interface Record {
@@ -14,6 +15,8 @@ export interface LineOptions {
   readonly from: number;
   /** Records that it holds before it asks for no more. */
   readonly limit: number;
+  /** Of the deliveries that were begun. */
+  readonly ledger: Ledger;
   readonly clock: Clock;
   deliver(message: IncomingMessage, lost: AbortSignal): Promise<Outcome>;
   /** Milliseconds before a record comes again whose handler asked for no other time. */
@@ -27,13 +30,21 @@ export interface LineOptions {
  * order but that of their keys; what may be committed is what has no unhandled record before it.
  */
 export interface Line {
-  /** The committed position, as far as this process knows. */
-  committed: number;
   /** The next record to fetch. */
   readonly next: number;
-  /** What may be committed. */
-  readonly done: number;
   readonly running: number;
+  /** So much is to be committed that it will soon start nothing more. */
+  readonly behind: boolean;
+  /** Whether it can go on where this is committed, with that text: then nobody else has gone on from where it was. */
+  continues(committed: number, text: string): boolean;
+  /** What to commit, if anything; `leaving`: the partition may be another's right after. */
+  draft(leaving: boolean): Draft | undefined;
+  /** It was committed. */
+  accept(draft: Draft): void;
+  /** To be called now and then: whether nothing came since the last time, and what is about to begin is to be taken back. */
+  rest(): boolean;
+  /** The broker takes no such text: what begins is counted here alone. */
+  uncount(): void;
   /** Takes what it does not have yet; `next` is the position after them. */
   push(records: readonly Record[], next: number): void;
   hasRoom(): boolean;
@@ -47,11 +58,21 @@ export interface Line {
   lose(): void;
 }
 
+/** A commit. */
+export interface Draft {
+  readonly offset: number;
+  /** Absent where nothing is counted. */
+  readonly text: string | undefined;
+  /** What begins once it is committed. */
+  readonly begins: readonly Entry[];
+  readonly leaving: boolean;
+}
+
 /** Records past the oldest unhandled one: so many at most come twice after a crash. */
 const MOST_AHEAD = 10_000;
 
 /** Records that are handled and not committed: while the broker is away, so many at most are handled for nothing. */
-export const MOST_UNCOMMITTED = 200;
+const MOST_UNCOMMITTED = 200;
 
 export function createLine(options: LineOptions): Line {
   const { from, limit, clock, deliver, delay, changed } = options;
@@ -63,27 +84,43 @@ export function createLine(options: LineOptions): Line {
   /** Keys that have a record in hand or held, with the records that wait for it. */
   const keys = new Map<string, Entry[]>();
   const running = new Set<Promise<void>>();
+  /** What begins once that is written. */
+  const asked = new Set<Entry>();
   const lost = new AbortController();
   const ended = new AbortController();
   let head = 0;
   let next = from;
   let roomy: (() => void)[] = [];
+  let { ledger } = options;
   let committed = from;
+  let latest: Draft | undefined;
+  let written: string | undefined;
+  /** Since `rest` was called: something began, nothing did, and nothing did for longer. */
+  let pace: "busy" | "slow" | "idle" = "busy";
   return {
-    get committed() {
-      return committed;
-    },
-    set committed(offset) {
-      committed = offset;
-    },
     get next() {
       return next;
     },
-    get done() {
-      return done();
-    },
     get running() {
-      return running.size;
+      return running.size + asked.size;
+    },
+    get behind() {
+      return isBehind();
+    },
+    continues(offset, text) {
+      const does = committed <= offset && offset <= done() && ledger.wrote(text);
+      if (does) committed = offset;
+      return does;
+    },
+    draft,
+    accept,
+    rest() {
+      pace = pace === "busy" || open.size > 0 ? "slow" : "idle";
+      return pace === "idle" && written !== undefined;
+    },
+    uncount() {
+      ledger = uncounted;
+      beginAll(asked);
     },
     push,
     hasRoom,
@@ -108,9 +145,9 @@ export function createLine(options: LineOptions): Line {
 
   function push(records: readonly Record[], after: number): void {
     for (const record of records) {
-      if (record.offset < next) continue;
+      if (record.offset < next || ledger.isHandled(record.offset)) continue;
       open.add(record.offset);
-      waiting.push({ record, attempt: 1 });
+      waiting.push({ record, attempt: ledger.begun(record.offset) + 1 });
     }
     next = Math.max(next, after);
   }
@@ -130,17 +167,68 @@ export function createLine(options: LineOptions): Line {
     if (ended.signal.aborted || done() - committed >= MOST_UNCOMMITTED) return false;
     const entry = again.shift() ?? take();
     if (!entry) return false;
+    if (ledger.covers(entry.record.offset, entry.attempt)) begin(entry);
+    else asked.add(entry);
+    return true;
+  }
+
+  function begin(entry: Entry): void {
+    pace = "busy";
+    ledger.begin(entry.record.offset, entry.attempt);
     const work = handle(entry).finally(() => {
       running.delete(work);
       tell();
       changed();
     });
     running.add(work);
-    return true;
+  }
+
+  function draft(leaving: boolean): Draft | undefined {
+    const offset = done();
+    const over = leaving || ended.signal.aborted || (pace === "idle" && open.size === 0);
+    const begins = over ? [] : [...asked];
+    const attempts = new Map(begins.map(({ record, attempt }) => [record.offset, attempt]));
+    const text = ledger.write({
+      from: offset,
+      position: position(),
+      asked: attempts,
+      leaving: over,
+    });
+    if (offset === committed && text === written) return undefined;
+    written = undefined;
+    latest = { offset, text, begins, leaving: over };
+    return latest;
+  }
+
+  function accept(given: Draft): void {
+    committed = Math.max(committed, given.offset);
+    // A later one was sent meanwhile, and what that says holds.
+    if (given !== latest) return;
+    if (!given.leaving) written = given.text;
+    ledger.accept();
+    beginAll(given.begins);
+  }
+
+  function beginAll(entries: Iterable<Entry>): void {
+    if (ended.signal.aborted) return;
+    for (const entry of entries) {
+      asked.delete(entry);
+      begin(entry);
+    }
+  }
+
+  function isBehind(): boolean {
+    if (done() - committed >= MOST_UNCOMMITTED / 2) return true;
+    if (ended.signal.aborted) return false;
+    return asked.size > 0 || (head < waiting.length && ledger.isShort(position()));
+  }
+
+  function position(): number {
+    return waiting[head]?.record.offset ?? next;
   }
 
   function take(): Entry | undefined {
-    for (;;) {
+    while (open.size - (waiting.length - head) < ledger.most) {
       const entry = waiting[head];
       if (!entry) return undefined;
       // Gone from here too: what is handled must not stay in memory.
@@ -151,7 +239,8 @@ export function createLine(options: LineOptions): Line {
         waiting.splice(0, head);
         head = 0;
       }
-      const { key } = entry.record;
+      const { key, offset } = entry.record;
+      ledger.look(offset);
       if (key === undefined) return entry;
       const behind = keys.get(key);
       if (!behind) {
@@ -160,10 +249,12 @@ export function createLine(options: LineOptions): Line {
       }
       behind.push(entry);
     }
+    return undefined;
   }
 
   async function handle(entry: Entry): Promise<void> {
     const { record, attempt } = entry;
+    const started = clock.now();
     const outcome = await deliver(record.message(attempt), lost.signal);
     if (lost.signal.aborted) return;
     if (outcome.is === "retry") {
@@ -171,6 +262,7 @@ export function createLine(options: LineOptions): Line {
       return;
     }
     open.delete(record.offset);
+    ledger.handled(record.offset, clock.now() - started);
     if (record.key === undefined) return;
     const following = keys.get(record.key)?.shift();
     if (following) again.push(following);

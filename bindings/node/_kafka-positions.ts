@@ -5,6 +5,8 @@ export interface Position {
   readonly partition: number;
   /** What the group has committed. */
   readonly committed: number;
+  /** What stands beside it. */
+  readonly text: string;
   /** Where to go on, which is later than `committed` where the broker has nothing so old any more. */
   readonly from: number;
 }
@@ -36,7 +38,8 @@ export async function findPositions(request: PositionsRequest): Promise<Position
     (assignment[topic] as number[]).map((partition) => {
       const bound = bounds[index]?.find((one) => one.partition === partition);
       const [low, high] = [Number(bound?.low), Number(bound?.high)];
-      return { topic, partition, committed: committedOf(before, topic, partition), low, high };
+      const { offset: committed } = positionOf(before, topic, partition);
+      return { topic, partition, committed, low, high };
     }),
   );
   const fresh = start.filter(({ committed }) => committed < 0);
@@ -49,18 +52,20 @@ export async function findPositions(request: PositionsRequest): Promise<Position
   }
   const after = fresh.length > 0 ? await read() : before;
   const found = start.map(({ topic, partition, low, high }) => {
-    const committed = committedOf(after, topic, partition);
+    const { offset: committed, text } = positionOf(after, topic, partition);
     const from = committed < low || committed > high ? low : committed;
-    return { topic, partition, committed, from };
+    return { topic, partition, committed, text: from < committed ? "" : text, from };
   });
   return found.every(({ committed }) => committed >= 0) ? found : undefined;
 }
 
-function committedOf(
+function positionOf(
   offsets: Awaited<ReturnType<Admin["fetchOffsets"]>>,
   topic: string,
   partition: number,
-): number {
-  const found = offsets.find((one) => one.topic === topic);
-  return Number(found?.partitions.find((one) => one.partition === partition)?.offset ?? -1);
+): { readonly offset: number; readonly text: string } {
+  const found = offsets
+    .find((one) => one.topic === topic)
+    ?.partitions.find((one) => one.partition === partition);
+  return { offset: Number(found?.offset ?? -1), text: found?.metadata ?? "" };
 }

@@ -1,7 +1,8 @@
 import type { Admin, Consumer, EachBatchPayload } from "kafkajs";
 import type { Clock } from "../../src/contracts/host.ts";
+import { originOf } from "./_kafka-errors.ts";
 import type { Feed } from "./_kafka-feed.ts";
-import { type Line, MOST_UNCOMMITTED } from "./_kafka-line.ts";
+import type { Draft, Line } from "./_kafka-line.ts";
 import { fromRecord, type HeaderSettings, keyOf } from "./_kafka-message.ts";
 import { findPositions } from "./_kafka-positions.ts";
 
@@ -25,7 +26,7 @@ export interface Run {
   /** Something may be committed, soon. */
   changed(): void;
   /** Commits what is handled. Never rejects. */
-  flush(): Promise<void>;
+  flush(): Promise<unknown>;
   stop(): Promise<void>;
 }
 
@@ -48,6 +49,8 @@ const RETRY_MS = 500;
 /** A batch waits so long for its line to have room; then others are fetched without it. */
 const HOLD_MS = 300;
 const NOT_YET_MS = 20;
+/** For so long, and no longer than twice that, an idle member may begin without a commit before it. */
+const REST_MS = 5000;
 const LOOKS = 30;
 const LOOK_MS = 100;
 
@@ -59,7 +62,9 @@ export function startRun(options: RunOptions): Run {
   let settled = -1;
   let state: "joining" | "member" | "away" = "joining";
   let timer: ReturnType<typeof setTimeout> | undefined;
-  let flushing = Promise.resolve();
+  let watch: ReturnType<typeof setInterval> | undefined;
+  let flushing: Promise<unknown> = Promise.resolve();
+  let commits = 0;
   let hurrying = false;
   const joined = settleable();
   joined.promise.catch(() => undefined);
@@ -77,8 +82,10 @@ export function startRun(options: RunOptions): Run {
   });
   consumer.on(events.REBALANCING, () => {
     // Before the group divides the partitions anew: the commit is sent before the request to join.
-    flushing = Promise.all([flushing, commitHandled()]).then(() => undefined);
-    state = "away";
+    flushing = Promise.all([flushing, leave()]);
+  });
+  consumer.on(events.COMMIT_OFFSETS, () => {
+    commits++;
   });
   consumer.on(events.CRASH, ({ payload }) => {
     state = "away";
@@ -130,11 +137,13 @@ export function startRun(options: RunOptions): Run {
         await clock.sleep(NOT_YET_MS, stopped.signal).catch(() => undefined);
         continue;
       }
-      for (const { topic, partition, committed, from } of found) {
-        const line = feeds.get(topic)?.assign(partition, committed, from);
+      for (const position of found) {
+        const { topic, partition } = position;
+        const line = feeds.get(topic)?.assign(position);
         if (line) consumer.seek({ topic, partition, offset: String(line.next) });
       }
       settled = mine;
+      watch ??= setInterval(rest, REST_MS);
       joined.resolve();
       for (const feed of feeds.values()) feed.pump();
       // What was handled while nothing could be committed: lines may wait for just that.
@@ -161,6 +170,7 @@ export function startRun(options: RunOptions): Run {
     line.push(records, Number(batch.lastOffset()) + 1);
     resolveOffset(batch.lastOffset());
     feed?.pump();
+    hurry();
     await breathe(line, pause);
   }
 
@@ -175,46 +185,86 @@ export function startRun(options: RunOptions): Run {
   }
 
   function changed(): void {
-    if (!hurrying && isBehind()) {
-      hurrying = true;
-      void flush().finally(() => {
-        hurrying = false;
-      });
-    }
+    hurry();
     timer ??= setTimeout(again, COMMIT_MS);
   }
 
-  /** So much is handled and not committed that lines will soon start nothing more. */
+  /** Commits at once where lines wait for it. */
+  function hurry(): void {
+    if (hurrying || !isBehind()) return;
+    hurrying = true;
+    void flush().then((kept) => {
+      hurrying = false;
+      if (kept) hurry();
+    });
+  }
+
   function isBehind(): boolean {
     return [...feeds.values()].some(({ lines }) =>
-      [...lines.values()].some((line) => line.done - line.committed >= MOST_UNCOMMITTED / 2),
+      [...lines.values()].some(({ behind }) => behind),
     );
   }
 
-  function flush(): Promise<void> {
-    flushing = flushing.then(commitHandled);
-    return flushing;
+  function lines() {
+    return [...feeds.values()].flatMap(({ topic, lines }) =>
+      [...lines].map(([partition, line]) => ({ topic, partition, line })),
+    );
   }
 
-  async function commitHandled(): Promise<void> {
-    if (state !== "member") return;
-    const ready = [...feeds.values()].flatMap(({ topic, lines }) =>
-      [...lines]
-        .filter(([, line]) => line.done > line.committed)
-        .map(([partition, line]) => ({ topic, partition, line, offset: line.done })),
-    );
-    if (ready.length === 0) return;
-    const offsets = ready.map(({ topic, partition, offset }) => {
-      return { topic, partition, offset: String(offset) };
+  function flush(): Promise<boolean> {
+    const flushed = flushing.then(() => commitHandled(false));
+    flushing = flushed;
+    return flushed;
+  }
+
+  /** The last commit before the partitions may be another's. */
+  function leave(): Promise<boolean> {
+    const left = commitHandled(true);
+    state = "away";
+    return left;
+  }
+
+  /** Whether something was committed. Never rejects. */
+  async function commitHandled(leaving: boolean): Promise<boolean> {
+    // What others committed before this assignment must not be written over.
+    if (state !== "member" || settled !== epoch) return false;
+    const ready = lines().flatMap((one) => {
+      const draft = one.line.draft(leaving);
+      return draft ? [{ ...one, draft }] : [];
     });
+    if (ready.length === 0) return false;
     try {
-      await consumer.commitOffsets(offsets);
-      for (const { line, offset } of ready) line.committed = offset;
-      for (const feed of feeds.values()) feed.pump();
-    } catch {
+      await commit(ready);
+    } catch (error) {
+      if (originOf(error as Error).type === "OFFSET_METADATA_TOO_LARGE") {
+        for (const { line } of ready) line.uncount();
+      }
       // The next assignment says what is committed; without one, the same is tried again.
       if (!stopped.signal.aborted) timer ??= setTimeout(again, RETRY_MS);
+      return false;
     }
+    for (const { line, draft } of ready) line.accept(draft);
+    for (const feed of feeds.values()) feed.pump();
+    hurry();
+    return true;
+  }
+
+  async function commit(
+    ready: readonly { topic: string; partition: number; draft: Draft }[],
+  ): Promise<void> {
+    const before = commits;
+    await consumer.commitOffsets(
+      ready.map(({ topic, partition, draft: { offset, text } }) => {
+        return { topic, partition, offset: String(offset), metadata: text ?? null };
+      }),
+    );
+    // kafkajs says nothing where it commits nothing, since it has not quite started or is about to end.
+    if (commits === before) throw new Error("nothing was committed");
+  }
+
+  /** What nothing came for is not to be counted when this process is killed. */
+  function rest(): void {
+    if (lines().filter(({ line }) => line.rest()).length > 0) void flush();
   }
 
   function again(): void {
@@ -224,9 +274,11 @@ export function startRun(options: RunOptions): Run {
 
   async function stop(): Promise<void> {
     await started;
-    await flush();
+    flushing = flushing.then(leave);
+    await flushing;
     stopped.abort();
     clearTimeout(timer);
+    clearInterval(watch);
     joined.reject(new Error("the subscription was stopped"));
     await consumer.disconnect().catch(() => undefined);
   }

@@ -31,6 +31,7 @@ const LONGEST_BACKOFF_MS = 10_000;
 export function createSession(options: SessionOptions): Session {
   const { host, component, limit, delay } = options;
   const { clock } = host;
+  const mark = host.random.uuid().slice(0, 8);
   const feeds = new Map<string, Feed>();
   const closed = new AbortController();
   let run: Run | undefined;
@@ -44,7 +45,7 @@ export function createSession(options: SessionOptions): Session {
     if (feeds.has(topic)) {
       throw config(component, `topic ${topic} has a subscription already: join the two`);
     }
-    const feed = createFeed(request, { limit, clock, delay, changed: () => run?.changed() });
+    const feed = createFeed(request, { limit, clock, mark, delay, changed: () => run?.changed() });
     feeds.set(topic, feed);
     try {
       await renew();

@@ -17,7 +17,9 @@ import { planOf } from "./_kafka-settings.ts";
 /**
  * Topics of Kafka, as one member of a consumer group. What has no key is handled in any order, as far as `concurrency` lets
  * several be handled at a time; what has one is handled in the order of its key. A process counts what failed in itself: a
- * message that goes to another with its partition begins anew.
+ * message that goes to another with its partition begins anew. With `maxRetries` it goes there with its count, and what was
+ * handled behind it does not come again: both stand in the text beside the committed position, which has room for 300
+ * unhandled messages of a partition. Who commits without such text, as Dapr does, forgets them.
  */
 export const pubsub = /* @__PURE__ */ pubSub({
   type: "pubsub.kafka",

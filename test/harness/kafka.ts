@@ -16,6 +16,8 @@ export interface KafkaServer {
   create(topic: string, partitions: number): Promise<void>;
   /** What the group has committed, by partition; -1 for nothing. */
   committed(group: string, topic: string): Promise<number[]>;
+  /** What stands beside that, without the mark of who wrote it. */
+  counted(group: string, topic: string): Promise<string[]>;
   /** SIGKILL; its data stay in its folder. */
   crash(): Promise<void>;
   /** On the same port, with what is in its folder. */
@@ -63,17 +65,20 @@ export async function startKafka(
   const raw = createClient(await loadDriver(), { brokers: [brokers], ...connect }, {});
   const admin = raw.admin();
   await admin.connect();
+  const positions = async (groupId: string, topic: string) => {
+    const [found] = await admin.fetchOffsets({ groupId, topics: [topic] });
+    return [...(found?.partitions ?? [])].sort((a, b) => a.partition - b.partition);
+  };
   return {
     brokers,
     raw,
     async create(topic, numPartitions) {
       await admin.createTopics({ topics: [{ topic, numPartitions }], waitForLeaders: true });
     },
-    async committed(groupId, topic) {
-      const [found] = await admin.fetchOffsets({ groupId, topics: [topic] });
-      const sorted = [...(found?.partitions ?? [])].sort((a, b) => a.partition - b.partition);
-      return sorted.map(({ offset }) => Number(offset));
-    },
+    committed: async (group, topic) =>
+      (await positions(group, topic)).map(({ offset }) => Number(offset)),
+    counted: async (group, topic) =>
+      (await positions(group, topic)).map(({ metadata }) => metadata?.split(":").at(-1) ?? ""),
     crash: () => ended(child, "SIGKILL"),
     async start() {
       child = await launch(port);

@@ -1,6 +1,8 @@
 import type { Mutant } from "./mutant.ts";
 
 const line = "bindings/node/_kafka-line.ts";
+const ledger = "bindings/node/_kafka-ledger.ts";
+const counts = ["test/node/kafka-count.test.ts"];
 const tests = ["test/node/kafka-trouble.test.ts"];
 
 export const kafka: readonly Mutant[] = [
@@ -55,9 +57,9 @@ export const kafka: readonly Mutant[] = [
   },
   {
     name: "Kafka: stopping commits what is still to come again",
-    file: "bindings/node/_kafka-run.ts",
-    replace: "partition, line, offset: line.done }))",
-    by: "partition, line, offset: line.next }))",
+    file: line,
+    replace: "const offset = done();",
+    by: "const offset = next;",
     tests,
   },
   {
@@ -73,5 +75,96 @@ export const kafka: readonly Mutant[] = [
     replace: "processingTimeout: settings.processingTimeout,",
     by: "",
     tests,
+  },
+  {
+    name: "Kafka: a delivery begins before it is written that it does",
+    file: line,
+    replace: "if (ledger.covers(entry.record.offset, entry.attempt)) begin(entry);",
+    by: "if (ledger.covers(entry.record.offset, entry.attempt) || asked) begin(entry);",
+    tests: counts,
+  },
+  {
+    name: "Kafka: a further delivery is taken for a first one",
+    file: ledger,
+    replace: "attempt === 1 && offset < reach",
+    by: "offset < reach",
+    tests: counts,
+  },
+  {
+    name: "Kafka: what other processes began counts for nothing",
+    file: line,
+    replace: "attempt: ledger.begun(record.offset) + 1",
+    by: "attempt: 1",
+    tests: [...counts, "test/node/budget.test.ts"],
+  },
+  {
+    name: "Kafka: what was not handled past the committed position is taken for handled",
+    file: ledger,
+    replace: "counts.set(offset, 0);",
+    by: "",
+    tests: counts,
+  },
+  {
+    name: "Kafka: what is handled past the committed position comes again",
+    file: ledger,
+    replace: "offset < top && !counts.has(offset)",
+    by: "offset < top && counts.get(offset) === -1",
+    tests: counts,
+  },
+  {
+    name: "Kafka: a stop counts what did not begin",
+    file: ledger,
+    replace: "if (leaving) return",
+    by: "if (leaving && position < 0) return",
+    tests: counts,
+  },
+  {
+    name: "Kafka: what was taken back begins all the same",
+    file: ledger,
+    replace: "reach = Math.min(reach, next);",
+    by: "",
+    tests: counts,
+  },
+  {
+    name: "Kafka: what comes after a long rest counts as begun where an idle process was killed",
+    file: line,
+    replace: 'return pace === "idle" && written !== undefined;',
+    by: "return false;",
+    tests: counts,
+  },
+  {
+    name: "Kafka: a commit counts that a later one took back",
+    file: line,
+    replace: "if (given !== latest) return;",
+    by: "",
+    tests: counts,
+  },
+  {
+    name: "Kafka: a process goes on where another has begun",
+    file: line,
+    replace: "offset <= done() && ledger.wrote(text);",
+    by: "offset <= done();",
+    tests: counts,
+  },
+  {
+    name: "Kafka: more is begun than the broker takes the counts of",
+    file: line,
+    replace: "open.size - (waiting.length - head) < ledger.most",
+    by: "open.size > 0",
+    tests: counts,
+  },
+  {
+    name: "Kafka: text that others left is taken for counts",
+    file: "bindings/node/_kafka-tally.ts",
+    replace: "if (!TALLY.test(text)) return { counts, top };",
+    by: "",
+    tests: counts,
+  },
+  {
+    name: "Kafka: a broker that takes no text gets it over and over",
+    file: line,
+    replace: "ledger = uncounted;\n      beginAll(asked);",
+    by: "",
+    tests: ["test/node/kafka-auth.test.ts"],
   },
 ];

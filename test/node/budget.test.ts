@@ -5,6 +5,7 @@ import type { Component } from "../../src/contracts/component.ts";
 import { createRuntime } from "../../src/runtime.ts";
 import { processHost } from "../../targets/_process/host.ts";
 import { newFolder } from "../harness/folder.ts";
+import { absentKafka, startKafka } from "../harness/kafka.ts";
 import { absentMosquitto, startMosquitto } from "../harness/mosquitto.ts";
 import { absentNats, startNats } from "../harness/nats.ts";
 import { absentRabbit, type RabbitServer, startRabbit } from "../harness/rabbitmq.ts";
@@ -82,6 +83,17 @@ const kinds: readonly Kind[] = [
     start: async () => {
       const { url, stop } = await startMosquitto();
       return { options: { url, consumerID: "poisoned" }, stop };
+    },
+  },
+  {
+    name: "Kafka",
+    type: "pubsub.kafka",
+    absent: absentKafka(),
+    start: async () => {
+      const { brokers, create, stop } = await startKafka(["group.min.session.timeout.ms=500"]);
+      for (const name of [topic, dead]) await create(name, 1);
+      const lease = { sessionTimeout: "1s", heartbeatInterval: "100ms" };
+      return { options: { brokers, authType: "none", ...lease }, stop };
     },
   },
 ];

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { pubsub } from "../../bindings/node/kafka.ts";
+import type { IncomingMessage, Outcome } from "../../src/contracts/pubsub.ts";
 import { newFolder } from "../harness/folder.ts";
 import { absentKafka, type KafkaServer, startKafka } from "../harness/kafka.ts";
 import { makeCertificates } from "../harness/redis.ts";
@@ -79,18 +80,35 @@ describe.skipIf(absent)(`Kafka${absent ? ` (skipped: ${absent})` : ""}`, () => {
 
     beforeAll(async () => {
       const ssl = { ca: pem("ca"), cert: pem("cert"), key: pem("key") };
-      server = await startKafka([...secured("SSL"), "ssl.client.auth=required"], { ssl });
+      server = await startKafka(
+        [...secured("SSL"), "ssl.client.auth=required", "offset.metadata.max.bytes=8"],
+        { ssl },
+      );
       await server.create("secured", 1);
     }, 120_000);
     afterAll(() => server?.stop());
+    const mutual = {
+      authType: "mtls",
+      caCert: pem("ca"),
+      clientCert: pem("cert"),
+      clientKey: pem("key"),
+    };
 
-    test("lets in who has one", () =>
-      roundTrip(server, {
-        authType: "mtls",
-        caCert: pem("ca"),
-        clientCert: pem("cert"),
-        clientKey: pem("key"),
-      }));
+    test("lets in who has one", () => roundTrip(server, mutual));
+
+    test("and takes no text beside a position: a process counts in itself", async () => {
+      const broker = opened(pubsub({ brokers: server.brokers, ...mutual }));
+      const seen: number[] = [];
+      const deliver = async ({ attempt }: IncomingMessage): Promise<Outcome> => {
+        seen.push(attempt);
+        return attempt < 3 ? { is: "retry", delay: 10 } : { is: "done" };
+      };
+      await broker.subscribe?.({ topic: "secured", metadata: {}, maxRetries: 5, deliver }, call);
+      await broker.publish("secured", { data: "x", metadata: {} }, call);
+      await vi.waitFor(() => expect(seen).toEqual([1, 2, 3]), 10_000);
+      await broker.close?.();
+      expect(await server.committed("shop", "secured")).toEqual([2]);
+    });
 
     test("refuses who has none", async () => {
       const found = await refusal(server, { authType: "certificate", caCert: pem("ca") });

@@ -1,0 +1,127 @@
+import { createAhead } from "./_ahead.ts";
+import { format, parse } from "./_kafka-tally.ts";
+
+/**
+ * What became of a partition's records past its committed position, in the text that Kafka keeps beside that. Whoever has the
+ * partition next takes for begun what stands there as begun. So a delivery stands there before it begins: a further one of a
+ * record by itself, a first one among as many as begin in a moment.
+ */
+export interface Ledger {
+  /** Records that may be looked at and not handled: the text has room for no more. */
+  readonly most: number;
+  /** A record is not to be delivered: somebody handled it. */
+  isHandled(offset: number): boolean;
+  /** Deliveries of a record that were begun before it was fetched, as far as can be known. */
+  begun(offset: number): number;
+  /** It is to begin, or to wait for its key; each record in its turn. */
+  look(offset: number): void;
+  /** Whether that delivery may begin: it is written. */
+  covers(offset: number, attempt: number): boolean;
+  begin(offset: number, attempt: number): void;
+  handled(offset: number, ms: number): void;
+  /** First deliveries from `position` on will soon have to be written. */
+  isShort(position: number): boolean;
+  /** What to write; what was written before and is not in it is covered no more. */
+  write(page: Page): string | undefined;
+  /** The last page was written. */
+  accept(): void;
+  /** Whether this process wrote it. */
+  wrote(text: string): boolean;
+}
+
+export interface Page {
+  /** The position to commit. */
+  readonly from: number;
+  /** The first record that was not looked at. */
+  readonly position: number;
+  /** Attempts by offset that want to begin. */
+  readonly asked: ReadonlyMap<number, number>;
+  /** Nothing begins from here on: only what did is written. */
+  readonly leaving: boolean;
+}
+
+export interface LedgerOptions {
+  readonly committed: number;
+  /** What stands beside that position. */
+  readonly text: string;
+  /** This process, in what it writes. */
+  readonly mark: string;
+  readonly concurrency: number;
+}
+
+/** Where a subscription does not bound the deliveries, nothing is written. */
+export const uncounted: Ledger = {
+  most: Number.POSITIVE_INFINITY,
+  isHandled: () => false,
+  begun: () => 0,
+  look: () => undefined,
+  covers: () => true,
+  begin: () => undefined,
+  handled: () => undefined,
+  isShort: () => false,
+  write: () => undefined,
+  accept: () => undefined,
+  wrote: () => true,
+};
+
+/** First deliveries are written for so long. */
+const MOMENT_MS = 50;
+/** Ten characters of the text for each: a broker takes 4096 (`offset.metadata.max.bytes`). */
+const MOST_OPEN = 300;
+/** No offset is below it. */
+const NOWHERE = -1;
+
+export function createLedger({ committed, text, mark, concurrency }: LedgerOptions): Ledger {
+  const prefix = `pillion:${mark}:`;
+  const found = parse(/^pillion:[0-9a-f]{8}:(.*)$/.exec(text)?.[1] ?? "", committed);
+  const { counts } = found;
+  let { top } = found;
+  const ahead = createAhead(concurrency, MOMENT_MS);
+  /** First deliveries below it are written. */
+  let reach = NOWHERE;
+  let next = NOWHERE;
+  const moment = () => concurrency + ahead.count();
+  return {
+    most: MOST_OPEN,
+    isHandled: (offset) => offset < top && !counts.has(offset),
+    begun: (offset) => counts.get(offset) ?? 0,
+    look(offset) {
+      if (offset < top) return;
+      counts.set(offset, 0);
+      top = offset + 1;
+    },
+    covers: (offset, attempt) => attempt === 1 && offset < reach,
+    begin: (offset, attempt) => void counts.set(offset, attempt),
+    handled(offset, ms) {
+      counts.delete(offset);
+      ahead.ended(ms);
+    },
+    isShort: (position) => reach - position < moment(),
+    write({ from, position, asked, leaving }) {
+      forgetBelow(from);
+      next = leaving ? NOWHERE : Math.max(top, position + 2 * moment());
+      // At once: nobody knows whether a commit that failed was made.
+      reach = Math.min(reach, next);
+      if (leaving) return prefix + format(from, { counts, top }, 0);
+      return prefix + format(from, { counts: begins(asked), top }, next - Math.max(top, from));
+    },
+    accept() {
+      reach = next;
+    },
+    wrote: (other) => other.startsWith(prefix),
+  };
+
+  /** What the broker had no more. */
+  function forgetBelow(from: number): void {
+    for (const offset of counts.keys()) {
+      if (offset >= from) return;
+      counts.delete(offset);
+    }
+  }
+
+  function begins(asked: ReadonlyMap<number, number>): Map<number, number> {
+    return new Map(
+      [...counts].map(([offset, count]) => [offset, asked.get(offset) ?? (count || 1)]),
+    );
+  }
+}

@@ -1,0 +1,227 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { createLedger } from "../../bindings/node/_kafka-ledger.ts";
+import { createLine } from "../../bindings/node/_kafka-line.ts";
+import { pubsub } from "../../bindings/node/kafka.ts";
+import type { IncomingMessage, Outcome, PubSub } from "../../src/contracts/pubsub.ts";
+import { processHost } from "../../targets/_process/host.ts";
+import { absentKafka, type KafkaServer, startKafka } from "../harness/kafka.ts";
+import { call, opened, text } from "./_broker.ts";
+
+const absent = absentKafka();
+const done: Outcome = { is: "done" };
+const soon: Outcome = { is: "retry", delay: 10 };
+const late: Outcome = { is: "retry", delay: 60_000 };
+
+describe("a partition whose deliveries are counted", () => {
+  const { clock } = processHost("node");
+  /** With a record at every `step`th offset. */
+  const lineOf = (count: number, step = 1) => {
+    const begun: string[] = [];
+    const ledger = createLedger({ committed: 0, text: "", mark: "00000000", concurrency: 1 });
+    const line = createLine({
+      ...{ from: 0, limit: count, clock, ledger, delay: () => 0, changed: () => undefined },
+      async deliver({ id, attempt }) {
+        begun.push(`${id} ${attempt}`);
+        return done;
+      },
+    });
+    const records = Array.from({ length: count }, (_, index) => ({
+      offset: index * step,
+      key: undefined,
+      message: (attempt: number) => {
+        return { id: `${index}`, topic: "t", data: "", metadata: {}, attempt };
+      },
+    }));
+    line.push(records, count * step);
+    const commit = (leaving = false) => {
+      const draft = line.draft(leaving);
+      if (!draft) throw new Error("nothing to commit");
+      return draft;
+    };
+    return { line, begun, commit };
+  };
+
+  test("begins nothing by a commit that a later one took back", () => {
+    const { line, begun, commit } = lineOf(1);
+    line.start();
+    const first = commit();
+    const last = commit(true);
+    line.accept(first);
+    line.accept(last);
+    expect(begun).toEqual([]);
+    line.accept(commit());
+    expect(begun).toEqual(["0 1"]);
+  });
+
+  test("begins nothing that may have been taken back", () => {
+    const { line, begun, commit } = lineOf(2);
+    line.accept(commit());
+    line.start();
+    expect(begun).toEqual(["0 1"]);
+    commit(true);
+    line.start();
+    expect(begun).toEqual(["0 1"]);
+    line.accept(commit());
+    expect(begun).toEqual(["0 1", "1 1"]);
+  });
+
+  test("leaves nothing that is about to begin once nothing comes", async () => {
+    const { line, commit } = lineOf(1);
+    line.accept(commit());
+    line.start();
+    await vi.waitFor(() => expect(line.running).toBe(0));
+    const busy = commit();
+    expect(busy.text).toMatch(/:1\*/);
+    line.accept(busy);
+    expect([line.rest(), line.rest()]).toEqual([false, true]);
+    const idle = commit();
+    expect(idle.text).toBe("pillion:00000000:");
+    line.accept(idle);
+    expect(line.rest()).toBe(false);
+  });
+
+  test("goes on only where nobody else wrote meanwhile", () => {
+    const { line } = lineOf(1);
+    expect(line.continues(0, "")).toBe(false);
+    expect(line.continues(0, "pillion:11111111:1")).toBe(false);
+    expect(line.continues(0, "pillion:00000000:1")).toBe(true);
+  });
+
+  test("begins no more than a broker takes the counts of", () => {
+    const { line, commit } = lineOf(1000, 40);
+    let started = 0;
+    while (line.start()) started++;
+    expect(started).toBeGreaterThan(256);
+    expect(commit().text?.length).toBeLessThan(4096);
+  });
+});
+
+describe.skipIf(absent)(`Kafka counts${absent ? ` (skipped: ${absent})` : ""}`, () => {
+  let server: KafkaServer;
+  const brokers: PubSub[] = [];
+  /** Ends what handlers still have in hand. */
+  let release = () => {};
+  let held = new Promise<Outcome>(() => undefined);
+  const broker = (consumerGroup: string) => {
+    const { brokers: addresses } = server;
+    const options = { brokers: addresses, authType: "none", heartbeatInterval: "100ms" };
+    const made = opened(pubsub({ ...options, consumerGroup, initialOffset: "oldest" }));
+    brokers.push(made);
+    return made;
+  };
+  /** Data and attempt of each delivery. */
+  const consume = async (
+    group: string,
+    topic: string,
+    answer: (data: string, attempt: number) => Outcome | Promise<Outcome>,
+    concurrency?: number,
+  ) => {
+    const seen: string[] = [];
+    const deliver = async (message: IncomingMessage) => {
+      seen.push(`${text(message)} ${message.attempt}`);
+      return answer(text(message), message.attempt);
+    };
+    const request = { topic, metadata: {}, concurrency, maxRetries: 5, deliver };
+    const subscription = await broker(group).subscribe?.(request, call);
+    return { seen, stop: async () => subscription?.stop() };
+  };
+  /** A topic with a message for each, of which the part before a colon is the key. */
+  const published = async (topic: string, ...all: readonly string[]) => {
+    await server.create(topic, 1);
+    const publisher = broker("publisher");
+    for (const data of all) {
+      const orderingKey = data.includes(":") ? data.split(":")[0] : undefined;
+      await publisher.publish(topic, { data, metadata: {}, orderingKey }, call);
+    }
+  };
+  /** As a member that ended without a word. */
+  const leaveBehind = async (groupId: string, topic: string, ...texts: readonly string[]) => {
+    const consumer = server.raw.consumer({ groupId });
+    await consumer.connect();
+    await consumer.subscribe({ topic });
+    const joined = new Promise((resolve) => consumer.on(consumer.events.FETCH_START, resolve));
+    await consumer.run({ autoCommit: false, eachMessage: async () => undefined });
+    await joined;
+    await consumer.commitOffsets(
+      texts.map((metadata, partition) => ({ topic, partition, offset: "0", metadata })),
+    );
+    await consumer.disconnect();
+  };
+
+  beforeAll(async () => {
+    server = await startKafka();
+  }, 120_000);
+  beforeEach(() => {
+    held = new Promise((resolve) => {
+      release = () => resolve(done);
+    });
+  });
+  afterEach(async () => {
+    release();
+    await Promise.all(brokers.splice(0).map((one) => one.close?.()));
+  });
+  afterAll(() => server?.stop());
+
+  test("a delivery before it begins, and what did not begin when it is stopped not at all", async () => {
+    await published("written", "k:1", "k:2", "x", "y");
+    const beside: string[] = [];
+    const first = await consume(
+      "g1",
+      "written",
+      async (data, attempt) => {
+        if (data === "x") return done;
+        beside.push((await server.counted("g1", "written"))[0] ?? "");
+        return data === "k:1" && attempt < 3 ? soon : late;
+      },
+      4,
+    );
+    await vi.waitFor(() => expect(beside).toHaveLength(4), 10_000);
+    expect(first.seen.toSorted()).toEqual(["k:1 1", "k:1 2", "k:1 3", "x 1", "y 1"]);
+    expect(beside.map((one) => one.slice(0, 2)).toSorted()).toEqual(["1*", "1*", "2,", "3,"]);
+    await first.stop();
+    expect(await server.counted("g1", "written")).toEqual(["3,0,-,1"]);
+    const { seen } = await consume("g1", "written", () => done);
+    await vi.waitFor(() => expect(seen).toEqual(["k:1 4", "k:2 1", "y 2"]), 10_000);
+    await vi.waitFor(async () => expect(await server.committed("g1", "written")).toEqual([4]));
+  });
+
+  test("what a member that was killed may have begun once, and after that only what did begin", async () => {
+    await published("killed", "a", "b", "c", "d", "e");
+    await leaveBehind("g2", "killed", "pillion:00000000:1,2,1*2");
+    const { seen } = await consume("g2", "killed", (data) => (data === "b" ? held : done));
+    await vi.waitFor(() => expect(seen).toEqual(["a 2", "b 3"]), 10_000);
+    await vi.waitFor(async () => expect(await server.committed("g2", "killed")).toEqual([1]));
+    expect(await server.counted("g2", "killed")).toEqual([expect.stringMatching(/^3,1\*/)]);
+  });
+
+  test("nothing by what somebody else left there", async () => {
+    const mark = "pillion:00000000:";
+    const texts = ["", "1*3", mark, `${mark}2*zzzzzz`, `${mark}2;1`];
+    await server.create("others", texts.length);
+    const publisher = broker("publisher");
+    for (const partition of texts.keys()) {
+      const metadata = { partitionNumber: `${partition}` };
+      await publisher.publish("others", { data: `${partition}`, metadata }, call);
+    }
+    await leaveBehind("g3", "others", ...texts);
+    const { seen } = await consume("g3", "others", () => done);
+    await vi.waitFor(() => expect(seen).toHaveLength(texts.length), 10_000);
+    expect(seen.toSorted()).toEqual([...texts.keys()].map((partition) => `${partition} 1`));
+  });
+
+  test("what moves to another member as often as it began", async () => {
+    await server.create("moved", 2);
+    const first = await consume("g4", "moved", () => held);
+    const publisher = broker("publisher");
+    for (const partitionNumber of ["0", "1"]) {
+      for (const data of ["a", "b", "c"]) {
+        await publisher.publish("moved", { data, metadata: { partitionNumber } }, call);
+      }
+    }
+    await vi.waitFor(() => expect(first.seen).toHaveLength(2), 10_000);
+    const second = await consume("g4", "moved", () => done);
+    await vi.waitFor(() => expect(second.seen).toHaveLength(3), 20_000);
+    expect(second.seen.toSorted()).toEqual(["a 2", "b 1", "c 1"]);
+    expect(first.seen).toEqual(["a 1", "a 1"]);
+  });
+});

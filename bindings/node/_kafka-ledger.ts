@@ -25,8 +25,8 @@ export interface Ledger {
   write(page: Page): string | undefined;
   /** The last page was written. */
   accept(): void;
-  /** Whether this process wrote it. */
-  wrote(text: string): boolean;
+  /** Whether this process wrote it, beside that position. */
+  wrote(text: string, position: number): boolean;
 }
 
 export interface Page {
@@ -73,7 +73,7 @@ const NOWHERE = -1;
 
 export function createLedger({ committed, text, mark, concurrency }: LedgerOptions): Ledger {
   const prefix = `pillion:${mark}:`;
-  const found = parse(/^pillion:[0-9a-f]{8}:(.*)$/.exec(text)?.[1] ?? "", committed);
+  const found = parse(tallyOf(text, committed), committed);
   const { counts } = found;
   let { top } = found;
   const ahead = createAhead(concurrency, MOMENT_MS);
@@ -102,13 +102,14 @@ export function createLedger({ committed, text, mark, concurrency }: LedgerOptio
       next = leaving ? NOWHERE : Math.max(top, position + 2 * moment());
       // At once: nobody knows whether a commit that failed was made.
       reach = Math.min(reach, next);
-      if (leaving) return prefix + format(from, { counts, top }, 0);
-      return prefix + format(from, { counts: begins(asked), top }, next - Math.max(top, from));
+      const start = `${prefix}${from}:`;
+      if (leaving) return start + format(from, { counts, top }, 0);
+      return start + format(from, { counts: begins(asked), top }, next - Math.max(top, from));
     },
     accept() {
       reach = next;
     },
-    wrote: (other) => other.startsWith(prefix),
+    wrote: (other, offset) => other.startsWith(`${prefix}${offset}:`),
   };
 
   /** What the broker had no more. */
@@ -124,4 +125,10 @@ export function createLedger({ committed, text, mark, concurrency }: LedgerOptio
       [...counts].map(([offset, count]) => [offset, asked.get(offset) ?? (count || 1)]),
     );
   }
+}
+
+/** Its position stands in a text, since tools that copy a group to another cluster keep the text and change the position. */
+function tallyOf(text: string, committed: number): string {
+  const [, position, tally = ""] = /^pillion:[0-9a-f]{8}:(\d+):(.*)$/.exec(text) ?? [];
+  return Number(position) === committed ? tally : "";
 }

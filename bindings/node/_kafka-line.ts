@@ -108,7 +108,7 @@ export function createLine(options: LineOptions): Line {
       return isBehind();
     },
     continues(offset, text) {
-      const does = committed <= offset && offset <= done() && ledger.wrote(text);
+      const does = committed <= offset && offset <= done() && ledger.wrote(text, offset);
       if (does) committed = offset;
       return does;
     },

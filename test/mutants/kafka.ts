@@ -142,7 +142,7 @@ export const kafka: readonly Mutant[] = [
   {
     name: "Kafka: a process goes on where another has begun",
     file: line,
-    replace: "offset <= done() && ledger.wrote(text);",
+    replace: "offset <= done() && ledger.wrote(text, offset);",
     by: "offset <= done();",
     tests: counts,
   },
@@ -158,6 +158,13 @@ export const kafka: readonly Mutant[] = [
     file: "bindings/node/_kafka-tally.ts",
     replace: "if (!TALLY.test(text)) return { counts, top };",
     by: "",
+    tests: counts,
+  },
+  {
+    name: "Kafka: text that was copied beside another position is taken for counts",
+    file: ledger,
+    replace: 'Number(position) === committed ? tally : ""',
+    by: "tally",
     tests: counts,
   },
   {

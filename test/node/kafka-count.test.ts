@@ -75,7 +75,7 @@ describe("a partition whose deliveries are counted", () => {
     line.accept(busy);
     expect([line.rest(), line.rest()]).toEqual([false, true]);
     const idle = commit();
-    expect(idle.text).toBe("pillion:00000000:");
+    expect(idle.text).toBe("pillion:00000000:1:");
     line.accept(idle);
     expect(line.rest()).toBe(false);
   });
@@ -83,8 +83,9 @@ describe("a partition whose deliveries are counted", () => {
   test("goes on only where nobody else wrote meanwhile", () => {
     const { line } = lineOf(1);
     expect(line.continues(0, "")).toBe(false);
-    expect(line.continues(0, "pillion:11111111:1")).toBe(false);
-    expect(line.continues(0, "pillion:00000000:1")).toBe(true);
+    expect(line.continues(0, "pillion:11111111:0:1")).toBe(false);
+    expect(line.continues(0, "pillion:00000000:1:1")).toBe(false);
+    expect(line.continues(0, "pillion:00000000:0:1")).toBe(true);
   });
 
   test("begins no more than a broker takes the counts of", () => {
@@ -187,7 +188,7 @@ describe.skipIf(absent)(`Kafka counts${absent ? ` (skipped: ${absent})` : ""}`, 
 
   test("what a member that was killed may have begun once, and after that only what did begin", async () => {
     await published("killed", "a", "b", "c", "d", "e");
-    await leaveBehind("g2", "killed", "pillion:00000000:1,2,1*2");
+    await leaveBehind("g2", "killed", "pillion:00000000:0:1,2,1*2");
     const { seen } = await consume("g2", "killed", (data) => (data === "b" ? held : done));
     await vi.waitFor(() => expect(seen).toEqual(["a 2", "b 3"]), 10_000);
     await vi.waitFor(async () => expect(await server.committed("g2", "killed")).toEqual([1]));
@@ -196,7 +197,8 @@ describe.skipIf(absent)(`Kafka counts${absent ? ` (skipped: ${absent})` : ""}`, 
 
   test("nothing by what somebody else left there", async () => {
     const mark = "pillion:00000000:";
-    const texts = ["", "1*3", mark, `${mark}2*zzzzzz`, `${mark}2;1`];
+    const copied = `${mark}1000:-`;
+    const texts = ["", "1*3", mark, `${mark}1`, `${mark}0:2*zzzzzz`, `${mark}0:2;1`, copied];
     await server.create("others", texts.length);
     const publisher = broker("publisher");
     for (const partition of texts.keys()) {

@@ -30,12 +30,11 @@ export class Bag<T extends Bagged> {
     last.at = at;
   }
 
-  /** Visits each that was in it at the start; they may be removed meanwhile, and others added. */
+  /** Visits each once; a visit may remove what it is given. */
   each(visit: (item: T) => void): void {
-    // From the end: what is removed leaves its place to one that was visited.
+    // From the end: what is removed leaves its place to one that was visited before.
     for (let at = this.#items.length - 1; at >= 0; at--) {
-      const item = this.#items[at];
-      if (item) visit(item);
+      visit(this.#items[at] as T);
     }
   }
 }

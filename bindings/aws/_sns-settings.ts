@@ -19,7 +19,7 @@ export function checkSettings(settings: Checked, component: string): void {
   if (letters) checkWhole(component, settings, "messageReceiveLimit", 1, 1000);
 }
 
-interface Pulling {
+export interface Pulling {
   readonly messageVisibilityTimeout: number;
   readonly messageWaitTimeSeconds: number;
   readonly messageMaxNumber: number;

@@ -1,13 +1,14 @@
-import type { Call, InProcess } from "../../src/contracts/host.ts";
+import type { Call } from "../../src/contracts/host.ts";
 import type { SubscribeRequest, Subscription } from "../../src/contracts/pubsub.ts";
 import { createLive } from "../_live.ts";
 import { asking, type Broker } from "./_sns-broker.ts";
 import { ensureSubscription, ensureTopic } from "./_sns-topic.ts";
-import { createLine, type Line, type LineSettings } from "./_sqs-line.ts";
-import { ensureQueueFor, type Queue, queueUrl, type RedriveSettings } from "./_sqs-queue.ts";
+import { createLine, type Line } from "./_sqs-line.ts";
+import type { Puller, PullSettings } from "./_sqs-process.ts";
+import { ensureQueueFor, type Queue, queueUrl } from "./_sqs-queue.ts";
 
 /** The subscriptions of a process, which share one queue. */
-export function createPuller(broker: Broker, settings: LineSettings & RedriveSettings): InProcess {
+export function createPuller(broker: Broker, settings: PullSettings): Puller {
   const live = createLive();
   let line: Line | undefined;
   // One after the other: each reads the queue's policy, and writes it with its topic added.

@@ -8,6 +8,7 @@ import { MAX_ENTRIES, publish, publishBulk } from "./_sns-publish.ts";
 import { checkSettings } from "./_sns-settings.ts";
 import { sqsBatch } from "./_sqs-event.ts";
 import { namedTopics, toIncoming } from "./_sqs-message.ts";
+import type { inProcess } from "./_sqs-process.ts";
 
 const fields = /* @__PURE__ */ withAccount({
   accountID: {
@@ -115,15 +116,16 @@ type SnsSqsSettings = Settings<typeof fields> & { readonly consumerID: string };
 function snsSqs(settings: SnsSqsSettings, host: Host, component: string): PubSub {
   checkSettings(settings, component);
   const broker = createBroker(settings, host, component);
+  const pull = host.inProcess?.("pubsub.aws.snssqs") as typeof inProcess | undefined;
   const visibility = settings.messageVisibilityTimeout;
   return {
     maxBulkMessages: MAX_ENTRIES,
-    processingTimeout: host.inProcess ? visibility - graceOf(visibility) : undefined,
+    processingTimeout: pull ? visibility - graceOf(visibility) : undefined,
     maxRetries: settings.messageReceiveLimit && settings.messageReceiveLimit - 1,
     maxRetriesSetting: "messageReceiveLimit",
     publish: (topic, message, call) => publish(broker, settings, topic, message, call),
     publishBulk: (topic, messages, call) => publishBulk(broker, settings, topic, messages, call),
-    ...host.inProcess?.("pubsub.aws.snssqs", broker, settings),
+    ...pull?.(broker, settings),
     // No Worker is ever brought one.
     accept: host.target === "workers" ? undefined : accept,
     native: (call) => ({

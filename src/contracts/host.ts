@@ -1,5 +1,3 @@
-import type { PubSub } from "./pubsub.ts";
-
 /** What a target lends to the core and to components: the only way out of either. */
 export interface Host {
   readonly target: Target;
@@ -16,13 +14,11 @@ export interface Host {
    */
   send(request: ServiceRequest, call: Call): Promise<ServiceResponse>;
   /**
-   * In a process that serves: what the component type `type` does nowhere else, made of `parts`. It is loaded when it is first
-   * called. For components that a platform also brings messages to: its functions do not carry what they never run.
+   * In a process that serves: what the component type `type` does nowhere else, in the shape that it wants. For components that
+   * a platform also brings messages to: its functions do not carry what they never run.
    */
-  readonly inProcess?: (type: string, ...parts: readonly unknown[]) => InProcess;
+  readonly inProcess?: (type: string) => unknown;
 }
-
-export type InProcess = Required<Pick<PubSub, "init" | "subscribe" | "close">>;
 
 export type Target = "node" | "workers" | "lambda";
 

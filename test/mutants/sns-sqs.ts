@@ -16,15 +16,15 @@ export const snsSqs: readonly Mutant[] = [
   },
   {
     name: "SNS/SQS: a component that is closed leaves what it pulled",
-    file: "bindings/node/_in-process.ts",
+    file: "bindings/aws/_sqs-process.ts",
     replace: "close: async () => (await loaded)?.close(),",
     by: "close: async () => undefined,",
     tests: process,
   },
   {
     name: "SNS/SQS: settings that only a process reads are not looked at",
-    file: "bindings/node/_in-process.ts",
-    replace: "part.check(...parts);",
+    file: "bindings/aws/_sqs-process.ts",
+    replace: "checkPulling(broker, settings);",
     by: "",
     tests: process,
   },

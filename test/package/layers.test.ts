@@ -150,8 +150,8 @@ describe("the sources keep the rule that", () => {
       },
       says: ["src/x.ts uses globalThis"],
     },
-    "bindings import only contracts, errors, settings, base64 and their own provider": {
-      rule: imports(/^bindings\/(?!node\/(registry|_in-process)\.)/, (target, path) =>
+    "bindings import only contracts, errors, settings, base64, bags and their own provider": {
+      rule: imports(/^bindings\/(?!node\/registry\.)/, (target, path) =>
         target.startsWith("node:")
           ? path.startsWith("bindings/node/")
           : /^(bindings|src)\//.test(target)

@@ -103,7 +103,6 @@ const publicTypes: Readonly<Record<string, readonly string[]>> = {
     "Clock",
     "Hash",
     "Host",
-    "InProcess",
     "Random",
     "ServiceRequest",
     "ServiceResponse",

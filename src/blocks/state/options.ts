@@ -60,6 +60,6 @@ export function pageSizeOf(limit = DEFAULT_PAGE): number {
 /** Throws `ERR_MALFORMED_REQUEST` for a number that is not whole or out of bounds. */
 export function whole(name: string, value: number, least = 1, most = MOST): number {
   if (Number.isInteger(value) && value >= least && value <= most) return value;
-  const shown = JSON.stringify(value);
+  const shown = typeof value === "string" ? JSON.stringify(value) : String(value);
   throw malformed(`${name} must be a whole number from ${least} to ${most}, not ${shown}`);
 }

@@ -27,6 +27,8 @@ function strip(file: string): void {
   let left = text;
   // From the end, so that the places before it stay true.
   for (const { pos, end } of descriptionsIn(file, text).reverse()) {
+    if (text[pos] !== ",")
+      throw new Error(`${file}: a setting must not begin with its description`);
     left = left.slice(0, pos) + left.slice(end);
   }
   writeFileSync(file, left);

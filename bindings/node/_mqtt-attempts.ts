@@ -1,7 +1,9 @@
 import type { IPublishPacket, MqttClient } from "mqtt";
-import { messageOf } from "../../src/errors.ts";
+import { ComponentError, messageOf } from "../../src/errors.ts";
 import { config } from "./_config.ts";
-import { farewell, inTime, nobody } from "./_deadline.ts";
+import { farewell } from "./_deadline.ts";
+import { type Heard, hear } from "./_mqtt-hear.ts";
+import { type Kept, type Line, nothing, parsed, textOf } from "./_mqtt-record.ts";
 
 /** A message that the broker has sent and not had acknowledged. */
 export interface Held {
@@ -14,6 +16,14 @@ export interface Held {
   print: string | undefined;
 }
 
+/** What the broker said when it let the client in. */
+export interface Session {
+  /** Whether it had kept it. */
+  readonly resumed: boolean;
+  /** Whether it retains messages. */
+  readonly retains: boolean;
+}
+
 /**
  * Counts deliveries over the processes of one client id, in a message that the broker retains: what its session still holds,
  * with how often handlers were given it. The numbers of messages stay what they are as long as a session has them. A message
@@ -21,8 +31,8 @@ export interface Held {
  * one took its leave.
  */
 export interface Attempts {
-  /** Learns what the last process wrote. `resumed` tells whether the broker has kept the session. Once, until `end`. */
-  load(resumed: () => Promise<boolean>): Promise<void>;
+  /** Learns what the last process wrote. Once, until `end`. */
+  load(session: () => Promise<Session>): Promise<void>;
   /** Whether what the last process wrote is not known yet. */
   readonly loading: boolean;
   /** The broker has sent a message that is not in this process. */
@@ -50,19 +60,6 @@ export interface AttemptsOptions {
   write(text: string): Promise<unknown>;
 }
 
-/** Deliveries that have begun, and the message's print. */
-type Line = readonly [begun: number, print: string];
-
-interface Kept {
-  /** Deliveries of messages that are not listed. */
-  readonly others: number;
-  readonly begun: Readonly<Record<string, Line>>;
-}
-
-const nothing: Kept = { others: 1, begun: {} };
-
-/** Milliseconds that the broker has to send a record back. */
-const WAIT_MS = 3000;
 const LEAVE_MS = 2000;
 
 export function createAttempts(options: AttemptsOptions): Attempts {
@@ -72,13 +69,13 @@ export function createAttempts(options: AttemptsOptions): Attempts {
   let { others } = nothing;
   let loading: Promise<void> | undefined;
   let state: "unknown" | "known" | "counting" = "unknown";
-  /** Came before anything was known. */
-  let early: Held[] = [];
+  /** Came and was left before anything was known, by number. */
+  const early = new Map<number, Held>();
   let last: Promise<unknown> = Promise.resolve();
   let next: Promise<void> | undefined;
   return {
-    load(resumed) {
-      loading ??= load(resumed).catch((error: unknown) => {
+    load(session) {
+      loading ??= load(session).catch((error: unknown) => {
         forget();
         throw error;
       });
@@ -90,8 +87,8 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     },
 
     came(one) {
+      early.delete(numberOf(one));
       if (state !== "unknown") lookUp(one);
-      else if (loading) early.push(one);
     },
 
     claim(one) {
@@ -99,9 +96,7 @@ export function createAttempts(options: AttemptsOptions): Attempts {
       return state === "counting" ? count(one) : loading?.then(() => count(one), ignore);
     },
 
-    leave(one) {
-      if (one.recorded !== undefined) left.set(numberOf(one), [one.begun, printOf(one)]);
-    },
+    leave,
 
     settled(one) {
       const { recorded = nothing.others } = one;
@@ -110,9 +105,12 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     },
 
     reconnected(resumed) {
+      if (!resumed) {
+        left.clear();
+        early.clear();
+      }
       if (state !== "counting") return;
       others = nothing.others;
-      if (!resumed) left.clear();
       // Another process may have had the session in between, and taken its leave.
       void save();
     },
@@ -131,33 +129,82 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     loading = undefined;
     state = "unknown";
     others = nothing.others;
-    early = [];
+    early.clear();
     left.clear();
   }
 
-  async function load(resumed: () => Promise<boolean>): Promise<void> {
-    const known = await resumed();
+  async function load(session: () => Promise<Session>): Promise<void> {
+    const { resumed, retains } = await session();
+    if (!retains) throw config(component, "maxRetries needs a broker that retains messages");
+    // Every session that was counted has one.
+    const kept = resumed ? parsed(await lookBack()) : nothing;
+    others = kept.others;
+    for (const [number, line] of Object.entries(kept.begun)) left.set(Number(number), line);
+    state = "known";
+    catchUp();
+    // By 3.1.1 a broker may answer what it refuses by hanging up; once may be chance.
+    if (!(await announce()) && !(await announce())) refused("the broker hangs up");
+    state = "counting";
+  }
+
+  /** With what came before the record. */
+  function catchUp(): void {
+    for (const one of held()) if (one.recorded === undefined) lookUp(one);
+    for (const one of early.values()) {
+      lookUp(one);
+      leave(one);
+    }
+    early.clear();
+  }
+
+  function leave(one: Held): void {
+    if (one.recorded !== undefined) left.set(numberOf(one), [one.begun, printOf(one)]);
+    else if (loading) early.set(numberOf(one), one);
+  }
+
+  function lookBack(): Promise<IPublishPacket | undefined> {
+    return listen(async (_client, heard) => {
+      const packet = await heard.find(({ retain }) => retain);
+      if (!packet && heard.lost) throw lost();
+      return packet;
+    });
+  }
+
+  /** Writes the first record; false where the connection was lost with it. */
+  function announce(): Promise<boolean> {
+    return listen(async (client, heard) => {
+      const text = record(nothing.others, "recorded");
+      // Without an answer, or the driver would send what is refused on each further connection.
+      client.publishAsync(topic, text, { qos: 0, retain: true }).catch(ignore);
+      const echo = await heard.find(({ retain, payload }) => !retain && String(payload) === text);
+      if (!echo && !heard.lost) refused("it did not come back");
+      if (echo)
+        await farewell(client.publishAsync(topic, text, { qos: 1, retain: true }), LEAVE_MS);
+      return echo !== undefined;
+    });
+  }
+
+  async function listen<T>(work: (client: MqttClient, heard: Heard) => Promise<T>): Promise<T> {
     const client = await reader();
     const heard = hear(client, topic);
     try {
-      await client.subscribeAsync(topic, { qos: 1 }).catch(refused);
-      // Every session that was counted has one.
-      const kept = known ? parsed(await heard.find(({ retain }) => retain)) : nothing;
-      others = kept.others;
-      for (const [number, line] of Object.entries(kept.begun)) left.set(Number(number), line);
-      state = "known";
-      for (const one of early.splice(0)) lookUp(one);
-      const text = record(nothing.others, "recorded");
-      // Without an answer, or the driver would send what is refused on each further connection.
-      await client.publishAsync(topic, text, { qos: 0, retain: true });
-      const echo = await heard.find(({ retain, payload }) => !retain && String(payload) === text);
-      if (!echo) refused("it did not come back");
-      await client.publishAsync(topic, text, { qos: 1, retain: true });
+      await client.subscribeAsync(topic, { qos: 1 }).catch(unsubscribed);
+      return await work(client, heard);
     } finally {
       heard.end();
       client.unsubscribeAsync(topic).catch(ignore);
     }
-    state = "counting";
+  }
+
+  function lost(): ComponentError {
+    const problem = `the connection was lost before the deliveries at ${topic} were known`;
+    return new ComponentError("unavailable", `component ${component}: ${problem}`);
+  }
+
+  /** The broker's answer comes with the error, and none when the connection is lost. */
+  function unsubscribed(error: Error & { readonly packet?: unknown }): never {
+    if (error.packet) refused(error);
+    throw lost();
   }
 
   function refused(cause: unknown): never {
@@ -197,7 +244,7 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     return next;
   }
 
-  function record(unlisted: number, count: "begun" | "recorded"): string {
+  function record(unlisted: Kept["others"], count: "begun" | "recorded"): string {
     const begun: Record<number, Line> = Object.fromEntries(left);
     for (const one of held()) {
       // Until it was looked up, what the last process wrote of it stands.
@@ -206,7 +253,7 @@ export function createAttempts(options: AttemptsOptions): Attempts {
       if (number === unlisted) delete begun[numberOf(one)];
       else begun[numberOf(one)] = [number, printOf(one)];
     }
-    return JSON.stringify({ others: unlisted, begun } satisfies Kept);
+    return textOf({ others: unlisted, begun });
   }
 }
 
@@ -221,39 +268,4 @@ function printOf(one: Held): string {
   const { topic, payload } = one.packet;
   one.print ??= createHash("sha1").update(`${topic}\0`).update(payload).digest("base64url");
   return one.print;
-}
-
-function parsed(packet: IPublishPacket | undefined): Kept {
-  try {
-    return packet ? JSON.parse(String(packet.payload)) : nothing;
-  } catch {
-    return nothing;
-  }
-}
-
-/** What comes to a topic from now on. */
-function hear(client: MqttClient, topic: string) {
-  const heard: IPublishPacket[] = [];
-  let look = ignore;
-  client.on("message", take);
-  return {
-    /** Undefined where none comes in time. */
-    find(wanted: (packet: IPublishPacket) => boolean): Promise<IPublishPacket | undefined> {
-      const found = new Promise<IPublishPacket>((resolve) => {
-        look = () => {
-          const packet = heard.find(wanted);
-          if (packet) resolve(packet);
-        };
-      });
-      look();
-      return inTime(found, nobody, WAIT_MS, () => "").catch(() => undefined);
-    },
-    end: () => void client.off("message", take),
-  };
-
-  function take(name: string, _payload: unknown, packet: IPublishPacket): void {
-    if (name !== topic) return;
-    heard.push(packet);
-    look();
-  }
 }

@@ -1,18 +1,18 @@
-import type { IPublishPacket, MqttClient, Packet } from "mqtt";
+import type { IConnackPacket, IPublishPacket, MqttClient, Packet } from "mqtt";
 import type { Random } from "../../src/contracts/host.ts";
 import {
   type Attempts,
   type AttemptsOptions,
   createAttempts,
   type Held,
+  type Session,
 } from "./_mqtt-attempts.ts";
 import type { Entry } from "./_mqtt-feed.ts";
+import { isRecord } from "./_mqtt-record.ts";
 
 export interface InboxOptions {
   readonly random: Random;
   readonly record: Omit<AttemptsOptions, "held">;
-  /** Whether a topic holds records of this client or of others, which are no messages. */
-  isRecord(topic: string): boolean;
   /** Hands a message on; false where nobody is there for it. */
   receive(entry: Entry): boolean;
   /** Resolves when there is room for more. */
@@ -26,8 +26,8 @@ export interface Inbox {
   /** Whether the broker has sent something that nobody took: it comes again on a new connection. */
   owed(): boolean;
   readonly attempts: Attempts;
-  /** Whether the broker had kept the session when the client connected last. */
-  resumed(): boolean;
+  /** As the broker said when the client connected last. */
+  session(): Session;
   /** There will be no connection until the next subscription. */
   end(): Promise<void>;
 }
@@ -45,19 +45,19 @@ interface Sender {
 }
 
 export function createInbox(options: InboxOptions): Inbox {
-  const { random, record, isRecord, receive, room } = options;
+  const { random, record, receive, room } = options;
   const open = new Map<number, Open>();
   const attempts = createAttempts({ ...record, held });
   /** Counts connections. */
   let current = 0;
   let live: MqttClient | undefined;
   let missed = false;
-  let resumed = false;
+  let session: Session = { resumed: false, retains: true };
   return {
     attempts,
     attach(client) {
       client.on("packetreceive", (packet) => {
-        if (packet.cmd === "connack") begin(client, packet.sessionPresent);
+        if (packet.cmd === "connack") begin(client, packet);
         if (packet.cmd === "publish") take(packet);
       });
       client.on("close", () => {
@@ -67,7 +67,7 @@ export function createInbox(options: InboxOptions): Inbox {
       client.handleMessage = (_packet, done) => void room().then(() => done());
     },
     owed: () => missed,
-    resumed: () => resumed,
+    session: () => session,
     async end() {
       await attempts.end();
       for (const [number, { state }] of open) if (state === "held") open.delete(number);
@@ -78,19 +78,19 @@ export function createInbox(options: InboxOptions): Inbox {
     for (const one of open.values()) if (one.state !== "acknowledged") yield one;
   }
 
-  function begin(client: MqttClient, sessionPresent: boolean): void {
+  function begin(client: MqttClient, { sessionPresent, properties }: IConnackPacket): void {
     live = client;
     current++;
     missed = false;
-    resumed = sessionPresent;
+    session = { resumed: sessionPresent, retains: properties?.retainAvailable !== false };
     // Without its session the broker knows none of them, and gives their numbers to others.
     if (!sessionPresent) open.clear();
     attempts.reconnected(sessionPresent);
   }
 
   function take(packet: IPublishPacket): void {
-    const { qos, messageId = 0, topic } = packet;
-    if (isRecord(topic)) return;
+    if (isRecord(packet)) return;
+    const { qos, messageId = 0 } = packet;
     const known = qos > 0 ? open.get(messageId) : undefined;
     const again = known !== undefined && isAgain(known, packet);
     const kept = { ...packet };

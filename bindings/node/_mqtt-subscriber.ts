@@ -1,8 +1,10 @@
+import type { MqttClient } from "mqtt";
 import type { Clock, Random } from "../../src/contracts/host.ts";
 import type { SubscribeRequest, Subscription } from "../../src/contracts/pubsub.ts";
 import { isTruthy } from "../../src/settings.ts";
 import { config } from "./_config.ts";
 import { nobody } from "./_deadline.ts";
+import type { Session } from "./_mqtt-attempts.ts";
 import { type Connection, createConnection, explain } from "./_mqtt-connection.ts";
 import { createFeed, type Entry, type Feed } from "./_mqtt-feed.ts";
 import { createInbox } from "./_mqtt-inbox.ts";
@@ -35,12 +37,13 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
   const { cleanSession, shareGroup, attemptsTopic } = settings;
   const feeds = new Map<string, Feed>();
   let blocked: (() => void)[] = [];
-  const records = `${attemptsTopic}/`;
-  const recordTopic = records + encodeURIComponent(plan.clientId);
+  const recordTopic = `${attemptsTopic}/${encodeURIComponent(plan.clientId)}`;
+  /** Subscriptions under way at the broker. */
+  let joining = 0;
+  let renewed = Promise.resolve();
   const inbox = createInbox({
     random,
     record: { component, topic: recordTopic, reader: () => publisher.ready(nobody), write },
-    isRecord: (topic) => topic.startsWith(records),
     receive,
     room,
   });
@@ -68,6 +71,9 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
     const { topic } = request;
     const problem = problemOf(filterOf(topic));
     if (problem) throw config(component, `topic ${JSON.stringify(topic)} is no filter: ${problem}`);
+    if (filterOf(topic) === recordTopic) {
+      throw config(component, `topic ${topic} is where deliveries are kept: set attemptsTopic`);
+    }
     if (feeds.has(topic)) {
       throw config(component, `topic ${topic} has a subscription already: join the two`);
     }
@@ -76,12 +82,9 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
     feeds.set(topic, feed);
     const name = nameAtBroker(topic);
     try {
-      if (counts) await inbox.attempts.load(resumed);
+      if (counts) await inbox.attempts.load(session);
       took();
-      const client = await ready();
-      await client.subscribeAsync(name, { qos: plan.qos });
-      // Something came for it before it was there: a new connection brings it again.
-      if (inbox.owed()) client.stream.destroy();
+      await join(name, signal);
     } catch (error) {
       await feed.stop();
       feeds.delete(topic);
@@ -94,14 +97,34 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
     let stopping: Promise<void> | undefined;
     return { stop: () => (stopping ??= leave(topic, feed, drop)) };
 
-    function ready() {
-      return connection.ready({ signal, deadline: undefined });
+    async function session(): Promise<Session> {
+      await ready(signal);
+      return inbox.session();
     }
+  }
 
-    async function resumed(): Promise<boolean> {
-      await ready();
-      return inbox.resumed();
+  async function ready(signal: AbortSignal | undefined): Promise<MqttClient> {
+    await renewed;
+    return connection.ready({ signal, deadline: undefined });
+  }
+
+  async function join(name: string, signal: AbortSignal | undefined): Promise<void> {
+    joining++;
+    try {
+      const client = await ready(signal);
+      await client.subscribeAsync(name, { qos: plan.qos });
+    } finally {
+      joining--;
+      if (joining === 0 && inbox.owed()) renew();
     }
+  }
+
+  /** Something came for a subscription before it was there: a new connection brings it again. */
+  function renew(): void {
+    const { client } = connection;
+    if (!client?.connected) return;
+    renewed = new Promise((resolve) => client.once("close", () => resolve()));
+    client.stream.destroy();
   }
 
   async function leave(topic: string, feed: Feed, drop: boolean): Promise<void> {

@@ -55,7 +55,7 @@ const fields = {
     type: "string",
     default: "pillion/attempts",
     description:
-      "With `maxRetries`, the processes of a client id keep the deliveries of what failed in a retained message at `<attemptsTopic>/<consumerID>`, where the user has to be let read and write. Not with qos 0, cleanSession or {uuid}, where nothing comes to another process. Not Dapr's.",
+      "With `maxRetries`, the processes of a client id keep the deliveries of what failed in a retained message at `<attemptsTopic>/<consumerID>`, with a `/` of the id as `%2F`, where the user has to be let read and write. Not with qos 0, cleanSession or {uuid}, where nothing comes to another process. Not Dapr's.",
   },
   caCert: {
     type: "string",

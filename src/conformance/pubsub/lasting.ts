@@ -82,9 +82,8 @@ export const lasting = {
       const start = Date.now();
       await publisher.publish(orders, "late", { delayInSeconds: 1 });
       await publisher.publish(orders, "soon");
-      await exactly(seen, 1);
-      equal(seen, ["soon"], "first");
       await exactly(seen, 2);
+      equal(seen, ["soon", "late"], "the order");
       ok(Date.now() - start >= 990, `it came after ${Date.now() - start} ms of 1000`);
     },
   },

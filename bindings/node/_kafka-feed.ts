@@ -10,7 +10,7 @@ export interface FeedOptions {
   /** This process, in what it counts. */
   readonly mark: string;
   delay(attempt: number): number;
-  /** Something may be committed. */
+  /** Something ended: there may be more to start, and more to commit. */
   changed(): void;
 }
 
@@ -22,7 +22,7 @@ export interface Feed {
   retain(partitions: readonly number[]): void;
   /** The partition's line; a new one where the last one cannot go on. */
   assign(position: Position): Line;
-  /** Starts as many handlers as may run. */
+  /** Starts as many handlers as may run, of this subscription. */
   pump(): void;
   /** Starts nothing any more, and waits for what runs. */
   stop(): Promise<void>;
@@ -47,11 +47,10 @@ export function createFeed(request: SubscribeRequest, options: FeedOptions): Fee
       // What it holds is still for it to handle.
       if (known?.continues(committed, text)) return known;
       known?.lose();
+      const counted = { mark: options.mark, committed, text, concurrency: concurrency ?? 1 };
       const ledger =
-        maxRetries === undefined
-          ? uncounted
-          : createLedger({ committed, text, mark: options.mark, concurrency: concurrency ?? 1 });
-      const line = createLine({ ...options, from, ledger, deliver, changed });
+        maxRetries === undefined ? uncounted : createLedger({ ...counted, maxRetries });
+      const line = createLine({ ...options, from, ledger, deliver });
       if (stopped) void line.stop();
       lines.set(partition, line);
       return line;
@@ -63,21 +62,13 @@ export function createFeed(request: SubscribeRequest, options: FeedOptions): Fee
     },
   };
 
-  function changed(): void {
-    pump();
-    options.changed();
-  }
-
   function pump(): void {
-    if (concurrency === undefined) {
-      // As Dapr does: one after the other in a partition.
-      for (const line of lines.values()) if (line.running === 0) line.start();
-      return;
-    }
-    let room = concurrency;
+    let room = concurrency ?? Number.POSITIVE_INFINITY;
     for (const line of lines.values()) room -= line.running;
     for (const [partition, line] of lines) {
-      if (room <= 0) return;
+      if (room <= 0 || !isFree()) return;
+      // As Dapr does: one after the other in a partition.
+      if (concurrency === undefined && line.running > 0) continue;
       if (!line.start()) continue;
       room--;
       // To the end, where this loop comes by again: the others first.
@@ -85,4 +76,32 @@ export function createFeed(request: SubscribeRequest, options: FeedOptions): Fee
       lines.set(partition, line);
     }
   }
+
+  /** A commit brings one delivery where each message has only one: none that it names is left untried by what another does. */
+  function isFree(): boolean {
+    return maxRetries !== 0 || ![...lines.values()].some(({ asks }) => asks);
+  }
+}
+
+/**
+ * Starts as many handlers as may run. What may have ended another process is handed out with nothing beside it, so that it
+ * costs the others one delivery at most, and not one each time.
+ */
+export function pumpAll(feeds: ReadonlyMap<string, Feed>): void {
+  if (isSuspicious(feeds)) {
+    if (some(feeds, ({ running }) => running > 0)) return;
+    if (some(feeds, (line) => line.isSuspicious && line.start())) return;
+  }
+  for (const feed of feeds.values()) feed.pump();
+}
+
+export function isSuspicious(feeds: ReadonlyMap<string, Feed>): boolean {
+  return some(feeds, (line) => line.isSuspicious);
+}
+
+function some(feeds: ReadonlyMap<string, Feed>, test: (line: Line) => boolean): boolean {
+  for (const { lines } of feeds.values()) {
+    for (const line of lines.values()) if (test(line)) return true;
+  }
+  return false;
 }

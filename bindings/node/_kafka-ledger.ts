@@ -13,6 +13,8 @@ export interface Ledger {
   isHandled(offset: number): boolean;
   /** Deliveries of a record that were begun before it was fetched, as far as can be known. */
   begun(offset: number): number;
+  /** A process that ended without a word may have begun it, and nothing here has: it may be what ended that. */
+  isSuspect(offset: number): boolean;
   /** It is to begin, or to wait for its key; each record in its turn. */
   look(offset: number): void;
   /** Whether that delivery may begin: it is written. */
@@ -36,9 +38,14 @@ export interface Page {
   readonly position: number;
   /** Attempts by offset that want to begin. */
   readonly asked: ReadonlyMap<number, number>;
-  /** Nothing begins from here on: only what did is written. */
-  readonly leaving: boolean;
+  readonly phase: Phase;
 }
+
+/**
+ * What begins until the next page: first deliveries beside what was asked for, that alone, or nothing, since the partition may
+ * be another's right after.
+ */
+export type Phase = "open" | "alone" | "leaving";
 
 export interface LedgerOptions {
   readonly committed: number;
@@ -47,6 +54,7 @@ export interface LedgerOptions {
   /** This process, in what it writes. */
   readonly mark: string;
   readonly concurrency: number;
+  readonly maxRetries: number;
 }
 
 /** Where a subscription does not bound the deliveries, nothing is written. */
@@ -54,6 +62,7 @@ export const uncounted: Ledger = {
   most: Number.POSITIVE_INFINITY,
   isHandled: () => false,
   begun: () => 0,
+  isSuspect: () => false,
   look: () => undefined,
   covers: () => true,
   begin: () => undefined,
@@ -68,14 +77,23 @@ export const uncounted: Ledger = {
 const MOMENT_MS = 50;
 /** Ten characters of the text for each: a broker takes 4096 (`offset.metadata.max.bytes`). */
 const MOST_OPEN = 300;
+/** Of a process that had the time to say so. */
+const LEFT = "left:";
+const TEXT = /^pillion:[0-9a-f]{8}:(\d+):(left:)?(.*)$/;
 /** No offset is below it. */
 const NOWHERE = -1;
 
-export function createLedger({ committed, text, mark, concurrency }: LedgerOptions): Ledger {
+export function createLedger(options: LedgerOptions): Ledger {
+  const { committed, text, mark, concurrency, maxRetries } = options;
   const prefix = `pillion:${mark}:`;
-  const found = parse(tallyOf(text, committed), committed);
+  const { tally, left } = read(text, committed);
+  const found = parse(tally, committed);
   const { counts } = found;
   let { top } = found;
+  const suspects = new Set<number>();
+  if (!left) for (const [offset, count] of counts) if (count > 0) suspects.add(offset);
+  // One that is written and did not begin would have had its only delivery.
+  const isExact = maxRetries === 0;
   const ahead = createAhead(concurrency, MOMENT_MS);
   /** First deliveries below it are written. */
   let reach = NOWHERE;
@@ -85,26 +103,31 @@ export function createLedger({ committed, text, mark, concurrency }: LedgerOptio
     most: MOST_OPEN,
     isHandled: (offset) => offset < top && !counts.has(offset),
     begun: (offset) => counts.get(offset) ?? 0,
+    isSuspect: (offset) => suspects.has(offset),
     look(offset) {
       if (offset < top) return;
       counts.set(offset, 0);
       top = offset + 1;
     },
     covers: (offset, attempt) => attempt === 1 && offset < reach,
-    begin: (offset, attempt) => void counts.set(offset, attempt),
+    begin(offset, attempt) {
+      counts.set(offset, attempt);
+      suspects.delete(offset);
+    },
     handled(offset, ms) {
       counts.delete(offset);
       ahead.ended(ms);
     },
-    isShort: (position) => reach - position < moment(),
-    write({ from, position, asked, leaving }) {
+    isShort: (position) => !isExact && reach - position < moment(),
+    write({ from, position, asked, phase }) {
       forgetBelow(from);
-      next = leaving ? NOWHERE : Math.max(top, position + 2 * moment());
+      const isOpen = phase === "open" && !isExact;
+      next = isOpen ? Math.max(top, position + 2 * moment()) : NOWHERE;
       // At once: nobody knows whether a commit that failed was made.
       reach = Math.min(reach, next);
-      const start = `${prefix}${from}:`;
-      if (leaving) return start + format(from, { counts, top }, 0);
-      return start + format(from, { counts: begins(asked), top }, next - Math.max(top, from));
+      const written = { counts: begins(asked, isOpen ? 1 : 0), top };
+      const start = `${prefix}${from}:${phase === "leaving" && suspects.size === 0 ? LEFT : ""}`;
+      return start + format(from, written, isOpen ? next - Math.max(top, from) : 0);
     },
     accept() {
       reach = next;
@@ -117,18 +140,19 @@ export function createLedger({ committed, text, mark, concurrency }: LedgerOptio
     for (const offset of counts.keys()) {
       if (offset >= from) return;
       counts.delete(offset);
+      suspects.delete(offset);
     }
   }
 
-  function begins(asked: ReadonlyMap<number, number>): Map<number, number> {
+  function begins(asked: ReadonlyMap<number, number>, least: number): Map<number, number> {
     return new Map(
-      [...counts].map(([offset, count]) => [offset, asked.get(offset) ?? (count || 1)]),
+      [...counts].map(([offset, count]) => [offset, asked.get(offset) ?? Math.max(count, least)]),
     );
   }
 }
 
 /** Its position stands in a text, since tools that copy a group to another cluster keep the text and change the position. */
-function tallyOf(text: string, committed: number): string {
-  const [, position, tally = ""] = /^pillion:[0-9a-f]{8}:(\d+):(.*)$/.exec(text) ?? [];
-  return Number(position) === committed ? tally : "";
+function read(text: string, committed: number): { readonly tally: string; readonly left: boolean } {
+  const [, position, left, tally = ""] = TEXT.exec(text) ?? [];
+  return { tally: Number(position) === committed ? tally : "", left: left === LEFT };
 }

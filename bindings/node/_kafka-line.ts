@@ -1,6 +1,7 @@
 import type { Clock } from "../../src/contracts/host.ts";
 import type { IncomingMessage, Outcome } from "../../src/contracts/pubsub.ts";
-import { type Ledger, uncounted } from "./_kafka-ledger.ts";
+import { type Ledger, type Phase, uncounted } from "./_kafka-ledger.ts";
+import { createQueue } from "./_queue.ts";
 
 /** A record as the line keeps it. */
 export interface Record {
@@ -33,12 +34,16 @@ export interface Line {
   /** The next record to fetch. */
   readonly next: number;
   readonly running: number;
+  /** Something waits for that to be written. */
+  readonly asks: boolean;
+  /** It has, to be started or in hand, what may have ended another process. */
+  readonly isSuspicious: boolean;
   /** So much is to be committed that it will soon start nothing more. */
   readonly behind: boolean;
   /** Whether it can go on where this is committed, with that text: then nobody else has gone on from where it was. */
   continues(committed: number, text: string): boolean;
-  /** What to commit, if anything; `leaving`: the partition may be another's right after. */
-  draft(leaving: boolean): Draft | undefined;
+  /** What to commit, if anything. */
+  draft(phase: Phase): Draft | undefined;
   /** It was committed. */
   accept(draft: Draft): void;
   /** To be called now and then: whether nothing came since the last time, and what is about to begin is to be taken back. */
@@ -78,7 +83,7 @@ export function createLine(options: LineOptions): Line {
   const { from, limit, clock, deliver, delay, changed } = options;
   /** Everything that is not handled, in the order of the partition. */
   const open = new Set<number>();
-  const waiting: (Entry | undefined)[] = [];
+  const waiting = createQueue<Entry>();
   /** What comes again goes first. */
   const again: Entry[] = [];
   /** Keys that have a record in hand or held, with the records that wait for it. */
@@ -86,9 +91,10 @@ export function createLine(options: LineOptions): Line {
   const running = new Set<Promise<void>>();
   /** What begins once that is written. */
   const asked = new Set<Entry>();
+  /** But for those that wait for their key. */
+  const suspects = new Set<Entry>();
   const lost = new AbortController();
   const ended = new AbortController();
-  let head = 0;
   let next = from;
   let roomy: (() => void)[] = [];
   let { ledger } = options;
@@ -104,8 +110,16 @@ export function createLine(options: LineOptions): Line {
     get running() {
       return running.size + asked.size;
     },
+    get asks() {
+      return asked.size > 0;
+    },
+    get isSuspicious() {
+      return suspects.size > 0;
+    },
     get behind() {
-      return isBehind();
+      if (done() - committed >= MOST_UNCOMMITTED / 2) return true;
+      if (ended.signal.aborted) return false;
+      return asked.size > 0 || (waiting.length > 0 && ledger.isShort(position()));
     },
     continues(offset, text) {
       const does = committed <= offset && offset <= done() && ledger.wrote(text, offset);
@@ -127,16 +141,20 @@ export function createLine(options: LineOptions): Line {
     room: () => (hasRoom() ? Promise.resolve() : new Promise((resolve) => roomy.push(resolve))),
     start,
     async stop() {
-      ended.abort();
-      tell();
+      end();
       await Promise.all(running);
     },
     lose() {
-      ended.abort();
+      end();
       lost.abort();
-      tell();
     },
   };
+
+  function end(): void {
+    ended.abort();
+    asked.clear();
+    tell();
+  }
 
   function done(): number {
     for (const oldest of open) return oldest;
@@ -147,9 +165,15 @@ export function createLine(options: LineOptions): Line {
     for (const record of records) {
       if (record.offset < next || ledger.isHandled(record.offset)) continue;
       open.add(record.offset);
-      waiting.push({ record, attempt: ledger.begun(record.offset) + 1 });
+      const entry = { record, attempt: ledger.begun(record.offset) + 1 };
+      waiting.push(entry);
+      suspect(entry);
     }
     next = Math.max(next, after);
+  }
+
+  function suspect(entry: Entry): void {
+    if (ledger.isSuspect(entry.record.offset)) suspects.add(entry);
   }
 
   function hasRoom(): boolean {
@@ -183,20 +207,17 @@ export function createLine(options: LineOptions): Line {
     running.add(work);
   }
 
-  function draft(leaving: boolean): Draft | undefined {
+  function draft(wanted: Phase): Draft | undefined {
     const offset = done();
-    const over = leaving || ended.signal.aborted || (pace === "idle" && open.size === 0);
-    const begins = over ? [] : [...asked];
+    const isIdle = pace === "idle" && open.size === 0;
+    const phase = ended.signal.aborted || isIdle ? "leaving" : wanted;
+    const leaving = phase === "leaving";
+    const begins = leaving ? [] : [...asked];
     const attempts = new Map(begins.map(({ record, attempt }) => [record.offset, attempt]));
-    const text = ledger.write({
-      from: offset,
-      position: position(),
-      asked: attempts,
-      leaving: over,
-    });
+    const text = ledger.write({ from: offset, position: position(), asked: attempts, phase });
     if (offset === committed && text === written) return undefined;
     written = undefined;
-    latest = { offset, text, begins, leaving: over };
+    latest = { offset, text, begins, leaving };
     return latest;
   }
 
@@ -217,28 +238,15 @@ export function createLine(options: LineOptions): Line {
     }
   }
 
-  function isBehind(): boolean {
-    if (done() - committed >= MOST_UNCOMMITTED / 2) return true;
-    if (ended.signal.aborted) return false;
-    return asked.size > 0 || (head < waiting.length && ledger.isShort(position()));
-  }
-
   function position(): number {
-    return waiting[head]?.record.offset ?? next;
+    return waiting.first?.record.offset ?? next;
   }
 
   function take(): Entry | undefined {
-    while (open.size - (waiting.length - head) < ledger.most) {
-      const entry = waiting[head];
+    while (open.size - waiting.length < ledger.most) {
+      const entry = waiting.first;
       if (!entry) return undefined;
-      // Gone from here too: what is handled must not stay in memory.
-      waiting[head] = undefined;
-      head++;
-      // Not by shift(), which moves all that is behind.
-      if (head > 1000 && head * 2 > waiting.length) {
-        waiting.splice(0, head);
-        head = 0;
-      }
+      waiting.shift();
       const { key, offset } = entry.record;
       ledger.look(offset);
       if (key === undefined) return entry;
@@ -248,6 +256,7 @@ export function createLine(options: LineOptions): Line {
         return entry;
       }
       behind.push(entry);
+      suspects.delete(entry);
     }
     return undefined;
   }
@@ -256,6 +265,7 @@ export function createLine(options: LineOptions): Line {
     const { record, attempt } = entry;
     const started = clock.now();
     const outcome = await deliver(record.message(attempt), lost.signal);
+    suspects.delete(entry);
     if (lost.signal.aborted) return;
     if (outcome.is === "retry") {
       hold({ record, attempt: attempt + 1 }, outcome.delay ?? delay(attempt));
@@ -265,8 +275,9 @@ export function createLine(options: LineOptions): Line {
     ledger.handled(record.offset, clock.now() - started);
     if (record.key === undefined) return;
     const following = keys.get(record.key)?.shift();
-    if (following) again.push(following);
-    else keys.delete(record.key);
+    if (!following) return void keys.delete(record.key);
+    again.push(following);
+    suspect(following);
   }
 
   function hold(entry: Entry, ms: number): void {

@@ -1,7 +1,7 @@
 import type { Admin, Consumer, EachBatchPayload } from "kafkajs";
 import type { Clock } from "../../src/contracts/host.ts";
 import { originOf } from "./_kafka-errors.ts";
-import type { Feed } from "./_kafka-feed.ts";
+import { type Feed, isSuspicious, pumpAll } from "./_kafka-feed.ts";
 import type { Draft, Line } from "./_kafka-line.ts";
 import { fromRecord, type HeaderSettings, keyOf } from "./_kafka-message.ts";
 import { findPositions } from "./_kafka-positions.ts";
@@ -145,7 +145,7 @@ export function startRun(options: RunOptions): Run {
       settled = mine;
       watch ??= setInterval(rest, REST_MS);
       joined.resolve();
-      for (const feed of feeds.values()) feed.pump();
+      pumpAll(feeds);
       // What was handled while nothing could be committed: lines may wait for just that.
       changed();
       return;
@@ -169,7 +169,7 @@ export function startRun(options: RunOptions): Run {
     }));
     line.push(records, Number(batch.lastOffset()) + 1);
     resolveOffset(batch.lastOffset());
-    feed?.pump();
+    pumpAll(feeds);
     hurry();
     await breathe(line, pause);
   }
@@ -228,8 +228,9 @@ export function startRun(options: RunOptions): Run {
   async function commitHandled(leaving: boolean): Promise<boolean> {
     // What others committed before this assignment must not be written over.
     if (state !== "member" || settled !== epoch) return false;
+    const phase = leaving ? "leaving" : isSuspicious(feeds) ? "alone" : "open";
     const ready = lines().flatMap((one) => {
-      const draft = one.line.draft(leaving);
+      const draft = one.line.draft(phase);
       return draft ? [{ ...one, draft }] : [];
     });
     if (ready.length === 0) return false;
@@ -244,7 +245,7 @@ export function startRun(options: RunOptions): Run {
       return false;
     }
     for (const { line, draft } of ready) line.accept(draft);
-    for (const feed of feeds.values()) feed.pump();
+    pumpAll(feeds);
     hurry();
     return true;
   }

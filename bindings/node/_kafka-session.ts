@@ -2,7 +2,7 @@ import type { Host } from "../../src/contracts/host.ts";
 import type { SubscribeRequest, Subscription } from "../../src/contracts/pubsub.ts";
 import { config } from "./_config.ts";
 import { inTime, nobody } from "./_deadline.ts";
-import { createFeed, type Feed } from "./_kafka-feed.ts";
+import { createFeed, type Feed, pumpAll } from "./_kafka-feed.ts";
 import { type Run, type RunOptions, startRun } from "./_kafka-run.ts";
 
 export interface SessionOptions {
@@ -45,7 +45,7 @@ export function createSession(options: SessionOptions): Session {
     if (feeds.has(topic)) {
       throw config(component, `topic ${topic} has a subscription already: join the two`);
     }
-    const feed = createFeed(request, { limit, clock, mark, delay, changed: () => run?.changed() });
+    const feed = createFeed(request, { limit, clock, mark, delay, changed });
     feeds.set(topic, feed);
     try {
       await renew();
@@ -56,6 +56,11 @@ export function createSession(options: SessionOptions): Session {
     }
     let stopping: Promise<void> | undefined;
     return { stop: () => (stopping ??= leave(feed)) };
+  }
+
+  function changed(): void {
+    pumpAll(feeds);
+    run?.changed();
   }
 
   async function leave(feed: Feed): Promise<void> {

@@ -2,6 +2,7 @@ import type { Mutant } from "./mutant.ts";
 
 const line = "bindings/node/_kafka-line.ts";
 const ledger = "bindings/node/_kafka-ledger.ts";
+const feed = "bindings/node/_kafka-feed.ts";
 const counts = ["test/node/kafka-count.test.ts"];
 const tests = ["test/node/kafka-trouble.test.ts"];
 
@@ -44,8 +45,8 @@ export const kafka: readonly Mutant[] = [
   {
     name: "Kafka: a handler is not told that its partition is another's",
     file: line,
-    replace: "ended.abort();\n      lost.abort();",
-    by: "ended.abort();",
+    replace: "end();\n      lost.abort();",
+    by: "end();",
     tests,
   },
   {
@@ -114,8 +115,8 @@ export const kafka: readonly Mutant[] = [
   {
     name: "Kafka: a stop counts what did not begin",
     file: ledger,
-    replace: "if (leaving) return",
-    by: "if (leaving && position < 0) return",
+    replace: 'const isOpen = phase === "open" && !isExact;',
+    by: "const isOpen = !isExact;",
     tests: counts,
   },
   {
@@ -149,7 +150,7 @@ export const kafka: readonly Mutant[] = [
   {
     name: "Kafka: more is begun than the broker takes the counts of",
     file: line,
-    replace: "open.size - (waiting.length - head) < ledger.most",
+    replace: "open.size - waiting.length < ledger.most",
     by: "open.size > 0",
     tests: counts,
   },
@@ -165,6 +166,55 @@ export const kafka: readonly Mutant[] = [
     file: ledger,
     replace: 'Number(position) === committed ? tally : ""',
     by: "tally",
+    tests: counts,
+  },
+  {
+    name: "Kafka: one that is written and did not begin has had its only delivery",
+    file: ledger,
+    replace: "const isExact = maxRetries === 0;",
+    by: "const isExact = maxRetries < 0;",
+    tests: counts,
+  },
+  {
+    name: "Kafka: a commit names several that have one delivery each",
+    file: feed,
+    replace: "return maxRetries !== 0 ||",
+    by: "return maxRetries !== -1 ||",
+    tests: counts,
+  },
+  {
+    name: "Kafka: what may have ended a process begins beside others",
+    file: feed,
+    replace: "if (some(feeds, ({ running }) => running > 0)) return;",
+    by: "",
+    tests: counts,
+  },
+  {
+    name: "Kafka: others are written as begun beside what may have ended a process",
+    file: "bindings/node/_kafka-run.ts",
+    replace: 'isSuspicious(feeds) ? "alone" : "open"',
+    by: '"open"',
+    tests: counts,
+  },
+  {
+    name: "Kafka: all partitions wait for a key",
+    file: line,
+    replace: "behind.push(entry);\n      suspects.delete(entry);",
+    by: "behind.push(entry);",
+    tests: counts,
+  },
+  {
+    name: "Kafka: what comes from a process that left is handed out alone",
+    file: ledger,
+    replace: "if (!left) for",
+    by: "for",
+    tests: counts,
+  },
+  {
+    name: "Kafka: what may have ended a process is above suspicion once it has moved",
+    file: ledger,
+    replace: 'phase === "leaving" && suspects.size === 0 ? LEFT',
+    by: 'phase === "leaving" ? LEFT',
     tests: counts,
   },
   {

@@ -1,11 +1,14 @@
 import type { Call } from "../../src/contracts/host.ts";
-import type { SubscribeRequest, Subscription } from "../../src/contracts/pubsub.ts";
+import type { PubSub, SubscribeRequest, Subscription } from "../../src/contracts/pubsub.ts";
 import { createLive } from "../_live.ts";
 import { asking, type Broker } from "./_sns-broker.ts";
 import { ensureSubscription, ensureTopic } from "./_sns-topic.ts";
-import { createLine, type Line } from "./_sqs-line.ts";
-import type { Puller, PullSettings } from "./_sqs-process.ts";
-import { ensureQueueFor, type Queue, queueUrl } from "./_sqs-queue.ts";
+import { createLine, type Line, type LineSettings } from "./_sqs-line.ts";
+import { ensureQueueFor, type Queue, queueUrl, type RedriveSettings } from "./_sqs-queue.ts";
+
+export type Puller = Required<Pick<PubSub, "init" | "subscribe" | "close">>;
+
+export type PullSettings = LineSettings & RedriveSettings;
 
 /** The subscriptions of a process, which share one queue. */
 export function createPuller(broker: Broker, settings: PullSettings): Puller {

@@ -2,7 +2,10 @@ import type { Broker } from "./_sns-broker.ts";
 import { checkPulling, type Pulling } from "./_sns-settings.ts";
 import type { Puller, PullSettings } from "./_sqs-puller.ts";
 
-/** What only a process does: it pulls. Throws `ERR_CONFIGURATION` for settings that nothing else reads. What pulls is loaded when it is first called. */
+/**
+ * What only a process does: it pulls. Throws `ERR_CONFIGURATION` for settings that nothing else reads. What pulls is loaded
+ * when it is first called.
+ */
 export function inProcess(broker: Broker, settings: PullSettings & Pulling): Puller {
   checkPulling(broker, settings);
   let loaded: Promise<Puller> | undefined;

@@ -23,6 +23,8 @@ export interface Feed {
   readonly waiting: number;
   /** Handlers that run. */
   readonly running: number;
+  /** Messages that are about to be handled, and wait for the broker's answer. */
+  readonly claiming: number;
   /** Starts no further handler; resolves once those that run have ended. */
   stop(): Promise<void>;
 }
@@ -51,6 +53,9 @@ export function createFeed(
     },
     get running() {
       return running.size;
+    },
+    get claiming() {
+      return claiming;
     },
     push(entry) {
       if (stopped.signal.aborted) return entry.drop();
@@ -88,6 +93,7 @@ export function createFeed(
     const work = handle(entry).finally(() => {
       running.delete(work);
       next();
+      took();
     });
     running.add(work);
   }

@@ -164,14 +164,16 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
     return feed !== undefined;
   }
 
-  /** Never while nothing but the broker's answer to a claim is waited for. */
+  /** Never while a message waits for the broker's answer, which lies behind what is not read. */
   function isFull(): boolean {
-    let [waiting, running] = [0, 0];
+    let [waiting, running, claiming] = [0, 0, 0];
     for (const feed of feeds.values()) {
       waiting += feed.waiting;
       running += feed.running;
+      claiming += feed.claiming;
     }
-    return waiting >= MOST_WAITING && (running > 0 || inbox.attempts.loading);
+    if (waiting < MOST_WAITING) return false;
+    return inbox.attempts.loading || (running > 0 && claiming === 0);
   }
 
   function room(): Promise<void> {

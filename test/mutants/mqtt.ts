@@ -158,8 +158,8 @@ export const mqtt: readonly Mutant[] = [
   {
     name: "MQTT: a full process does not read the answer to a claim",
     file: "bindings/node/_mqtt-subscriber.ts",
-    replace: "(running > 0 || inbox.attempts.loading)",
-    by: "true",
+    replace: "(running > 0 && claiming === 0)",
+    by: "running > 0",
     tests: counted,
   },
 ];

@@ -158,6 +158,33 @@ describe.skipIf(absent)(`MQTT counts deliveries${absent ? ` (skipped: ${absent})
     await wide.stop();
   });
 
+  test("a retry waits for no handler of another subscription, however much waits", async () => {
+    const wide = await startMosquitto(["max_inflight_messages 0"]);
+    const one = broker({ url: wide.url, consumerID: "two" });
+    const { gate, release } = gated();
+    const slow = await counting(one, "slow", () => gate, 1);
+    const full = gated();
+    const answers = [full.gate, soon, done];
+    const quick = await counting(one, "quick", ({ attempt }) => answers[attempt - 1] ?? late);
+    let came = 0;
+    clientOf(one).on("packetreceive", ({ cmd }: Packet) => {
+      if (cmd === "publish") came++;
+    });
+    const client = await raw({}, wide.url);
+    const numbers = Array.from({ length: 1500 }, (_, number) => `${number}`);
+    await client.publishAsync("quick", "x", { qos: 1 });
+    await Promise.all(numbers.map((data) => client.publishAsync("slow", data, { qos: 1 })));
+    await vi.waitFor(() => expect(came).toBeGreaterThan(1001), 10_000);
+    full.release(soon);
+    await vi.waitFor(() => expect(quick.seen).toEqual(["x 1", "x 2", "x 3"]), 5000);
+    expect(slow.seen).toHaveLength(1);
+    release(done);
+    await vi.waitFor(() => expect(slow.seen).toHaveLength(1500), 10_000);
+    await client.endAsync();
+    await Promise.all(brokers.splice(0).map((one) => one.close?.()));
+    await wide.stop();
+  });
+
   test("what comes again while it is in hand is counted once", async () => {
     const one = broker({ consumerID: "again" });
     const { gate, release } = gated();

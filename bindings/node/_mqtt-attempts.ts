@@ -3,7 +3,7 @@ import { ComponentError, messageOf } from "../../src/errors.ts";
 import { config } from "./_config.ts";
 import { farewell } from "./_deadline.ts";
 import { type Heard, hear } from "./_mqtt-hear.ts";
-import { type Kept, type Line, nothing, parsed, textOf } from "./_mqtt-record.ts";
+import { type Kept, type Line, parsed, textOf } from "./_mqtt-record.ts";
 
 /** A message that the broker has sent and not had acknowledged. */
 export interface Held {
@@ -31,8 +31,11 @@ export interface Session {
  * one took its leave.
  */
 export interface Attempts {
-  /** Learns what the last process wrote. Once, until `end`. */
-  load(session: () => Promise<Session>): Promise<void>;
+  /**
+   * Learns what the last process wrote. Once, until `end`. `each`: every first delivery is on record before it begins, so that
+   * what only waited when the process ended is not counted.
+   */
+  load(session: () => Promise<Session>, each: boolean): Promise<void>;
   /** Whether what the last process wrote is not known yet. */
   readonly loading: boolean;
   /** The broker has sent a message that is not in this process. */
@@ -66,7 +69,10 @@ export function createAttempts(options: AttemptsOptions): Attempts {
   const { component, topic, held, reader, write } = options;
   /** What is in no hands here, by number. */
   const left = new Map<number, Line>();
-  let { others } = nothing;
+  /** Deliveries of what this process does not list. */
+  let unlisted: Kept["others"] = 1;
+  /** Of what the broker sends again, and no list has. */
+  let others: Kept["others"] = 1;
   let loading: Promise<void> | undefined;
   let state: "unknown" | "known" | "counting" = "unknown";
   /** Came and was left before anything was known, by number. */
@@ -74,12 +80,15 @@ export function createAttempts(options: AttemptsOptions): Attempts {
   let last: Promise<unknown> = Promise.resolve();
   let next: Promise<void> | undefined;
   return {
-    load(session) {
+    async load(session, each) {
+      const late = each && unlisted === 1 && loading !== undefined;
+      if (each) unlisted = 0;
       loading ??= load(session).catch((error: unknown) => {
         forget();
         throw error;
       });
-      return loading;
+      await loading;
+      if (late) await save();
     },
 
     get loading() {
@@ -99,9 +108,9 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     leave,
 
     settled(one) {
-      const { recorded = nothing.others } = one;
+      const { recorded = unlisted } = one;
       left.delete(numberOf(one));
-      return state === "counting" && recorded !== nothing.others ? save() : undefined;
+      return state === "counting" && recorded !== unlisted ? save() : undefined;
     },
 
     reconnected(resumed) {
@@ -110,7 +119,7 @@ export function createAttempts(options: AttemptsOptions): Attempts {
         early.clear();
       }
       if (state !== "counting") return;
-      others = nothing.others;
+      others = unlisted;
       // Another process may have had the session in between, and taken its leave.
       void save();
     },
@@ -128,7 +137,8 @@ export function createAttempts(options: AttemptsOptions): Attempts {
   function forget(): void {
     loading = undefined;
     state = "unknown";
-    others = nothing.others;
+    unlisted = 1;
+    others = unlisted;
     early.clear();
     left.clear();
   }
@@ -137,9 +147,10 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     const { resumed, retains } = await session();
     if (!retains) throw config(component, "maxRetries needs a broker that retains messages");
     // Every session that was counted has one.
-    const kept = resumed ? parsed(await lookBack()) : nothing;
-    others = kept.others;
-    for (const [number, line] of Object.entries(kept.begun)) left.set(Number(number), line);
+    const packet = resumed ? await lookBack() : undefined;
+    const kept = packet && parsed(packet);
+    others = kept?.others ?? unlisted;
+    for (const [number, line] of Object.entries(kept?.begun ?? {})) left.set(Number(number), line);
     state = "known";
     catchUp();
     // By 3.1.1 a broker may answer what it refuses by hanging up; once may be chance.
@@ -173,7 +184,7 @@ export function createAttempts(options: AttemptsOptions): Attempts {
   /** Writes the first record; false where the connection was lost with it. */
   function announce(): Promise<boolean> {
     return listen(async (client, heard) => {
-      const text = record(nothing.others, "recorded");
+      const text = record(unlisted, "recorded");
       // Without an answer, or the driver would send what is refused on each further connection.
       client.publishAsync(topic, text, { qos: 0, retain: true }).catch(ignore);
       const echo = await heard.find(({ retain, payload }) => !retain && String(payload) === text);
@@ -227,7 +238,7 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     left.delete(number);
     const listed = print !== undefined && print === printOf(one) ? begun : undefined;
     const { dup } = one.packet;
-    one.recorded = listed ?? (dup ? others : nothing.others);
+    one.recorded = listed ?? (dup ? others : unlisted);
     one.begun += dup ? one.recorded : 0;
   }
 
@@ -238,22 +249,22 @@ export function createAttempts(options: AttemptsOptions): Attempts {
   function save(): Promise<void> {
     next ??= last.then(async () => {
       next = undefined;
-      last = write(record(nothing.others, "recorded")).catch(ignore);
+      last = write(record(unlisted, "recorded")).catch(ignore);
       await last;
     });
     return next;
   }
 
-  function record(unlisted: Kept["others"], count: "begun" | "recorded"): string {
+  function record(rest: Kept["others"], count: "begun" | "recorded"): string {
     const begun: Record<number, Line> = Object.fromEntries(left);
     for (const one of held()) {
       // Until it was looked up, what the last process wrote of it stands.
       if (one.recorded === undefined) continue;
-      const number = one[count] ?? unlisted;
-      if (number === unlisted) delete begun[numberOf(one)];
+      const number = one[count] ?? rest;
+      if (number === rest) delete begun[numberOf(one)];
       else begun[numberOf(one)] = [number, printOf(one)];
     }
-    return textOf({ others: unlisted, begun });
+    return textOf({ others: rest, begun });
   }
 }
 

@@ -9,8 +9,6 @@ export interface Kept {
   readonly begun: Readonly<Record<string, Line>>;
 }
 
-export const nothing: Kept = { others: 1, begun: {} };
-
 /** Begins each record, whoever wrote it, and tells it from messages. */
 const MARK = "pillion:attempts:";
 const MOST_NUMBER = 0xffff;
@@ -25,14 +23,14 @@ export function textOf(kept: Kept): string {
   return MARK + JSON.stringify(kept);
 }
 
-/** Whoever may write there may have written anything. */
-export function parsed(packet: IPublishPacket | undefined): Kept {
-  if (!packet || !isRecord(packet)) return nothing;
+/** Undefined where it is no record: whoever may write there may have written anything. */
+export function parsed(packet: IPublishPacket): Kept | undefined {
+  if (!isRecord(packet)) return undefined;
   try {
     const kept: unknown = JSON.parse(String(packet.payload).slice(MARK.length));
-    return isKept(kept) ? kept : nothing;
+    return isKept(kept) ? kept : undefined;
   } catch {
-    return nothing;
+    return undefined;
   }
 }
 

@@ -82,7 +82,7 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
     feeds.set(topic, feed);
     const name = nameAtBroker(topic);
     try {
-      if (counts) await inbox.attempts.load(session);
+      if (counts) await inbox.attempts.load(session, request.maxRetries === 0);
       took();
       await join(name, signal);
     } catch (error) {

@@ -109,7 +109,7 @@ export const mqtt: readonly Mutant[] = [
   {
     name: "MQTT: whatever lies where records do is believed",
     file: "bindings/node/_mqtt-record.ts",
-    replace: "return isKept(kept) ? kept : nothing;",
+    replace: "return isKept(kept) ? kept : undefined;",
     by: "return kept as Kept;",
     tests: counted,
   },
@@ -124,6 +124,13 @@ export const mqtt: readonly Mutant[] = [
     name: "MQTT: a topic is subscribed to on a connection that is about to end",
     file: "bindings/node/_mqtt-subscriber.ts",
     replace: "await renewed;",
+    by: "",
+    tests: counted,
+  },
+  {
+    name: "MQTT: what only waited is counted where one delivery is all it has",
+    file: attempts,
+    replace: "if (each) unlisted = 0;",
     by: "",
     tests: counted,
   },
@@ -151,8 +158,8 @@ export const mqtt: readonly Mutant[] = [
   {
     name: "MQTT: a message waits for ever for a record that is refused",
     file: attempts,
-    replace: 'last = write(record(nothing.others, "recorded")).catch(ignore);',
-    by: 'last = write(record(nothing.others, "recorded"));',
+    replace: 'last = write(record(unlisted, "recorded")).catch(ignore);',
+    by: 'last = write(record(unlisted, "recorded"));',
     tests: counted,
   },
   {

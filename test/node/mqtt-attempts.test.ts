@@ -39,13 +39,14 @@ describe.skipIf(absent)(`MQTT counts deliveries${absent ? ` (skipped: ${absent})
     topic: string,
     answer: (message: IncomingMessage) => Outcome | Promise<Outcome> = () => done,
     concurrency?: number,
+    maxRetries = 5,
   ) => {
     const seen: string[] = [];
     const deliver = async (message: IncomingMessage) => {
       seen.push(`${text(message)} ${message.attempt}`);
       return answer(message);
     };
-    const request = { topic, metadata: {}, concurrency, maxRetries: 5, deliver };
+    const request = { topic, metadata: {}, concurrency, maxRetries, deliver };
     const subscription = await one.subscribe?.(request, call);
     return { seen, stop: async () => subscription?.stop() };
   };
@@ -183,6 +184,19 @@ describe.skipIf(absent)(`MQTT counts deliveries${absent ? ` (skipped: ${absent})
     await client.endAsync();
     await Promise.all(brokers.splice(0).map((one) => one.close?.()));
     await wide.stop();
+  });
+
+  test("with no retries what only waited is not counted, and what was begun is", async () => {
+    const options = { consumerID: "once" };
+    const { gate, release } = gated();
+    const first = broker(options);
+    const { seen } = await counting(first, "once", () => gate, 1, 0);
+    await publish("once", "x", "y");
+    await vi.waitFor(() => expect(seen).toEqual(["x 1"]), 10_000);
+    await crash(first);
+    release(done);
+    const second = await counting(broker(options), "once", () => done, 1, 0);
+    await vi.waitFor(() => expect(second.seen).toEqual(["x 2", "y 1"]), 10_000);
   });
 
   test("what comes again while it is in hand is counted once", async () => {

@@ -47,7 +47,9 @@ export function createFeed(request: SubscribeRequest, options: FeedOptions): Fee
       // What it holds is still for it to handle.
       if (known?.continues(committed, text)) return known;
       known?.lose();
-      const counted = { mark: options.mark, committed, text, concurrency: concurrency ?? 1 };
+      // Later than `from` where the partition is a new one, in which nothing was handled yet.
+      const base = Math.min(committed, from);
+      const counted = { mark: options.mark, base, text, concurrency: concurrency ?? 1 };
       const ledger =
         maxRetries === undefined ? uncounted : createLedger({ ...counted, maxRetries });
       const line = createLine({ ...options, from, ledger, deliver });

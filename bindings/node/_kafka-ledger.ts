@@ -48,7 +48,8 @@ export interface Page {
 export type Phase = "open" | "alone" | "leaving";
 
 export interface LedgerOptions {
-  readonly committed: number;
+  /** What is before it is handled. */
+  readonly base: number;
   /** What stands beside that position. */
   readonly text: string;
   /** This process, in what it writes. */
@@ -84,10 +85,10 @@ const TEXT = /^pillion:[0-9a-f]{8}:(\d+):(left:)?(.*)$/;
 const NOWHERE = -1;
 
 export function createLedger(options: LedgerOptions): Ledger {
-  const { committed, text, mark, concurrency, maxRetries } = options;
+  const { base, text, mark, concurrency, maxRetries } = options;
   const prefix = `pillion:${mark}:`;
-  const { tally, left } = read(text, committed);
-  const found = parse(tally, committed);
+  const { tally, left } = read(text, base);
+  const found = parse(tally, base);
   const { counts } = found;
   let { top } = found;
   const suspects = new Set<number>();
@@ -152,7 +153,7 @@ export function createLedger(options: LedgerOptions): Ledger {
 }
 
 /** Its position stands in a text, since tools that copy a group to another cluster keep the text and change the position. */
-function read(text: string, committed: number): { readonly tally: string; readonly left: boolean } {
+function read(text: string, base: number): { readonly tally: string; readonly left: boolean } {
   const [, position, left, tally = ""] = TEXT.exec(text) ?? [];
-  return { tally: Number(position) === committed ? tally : "", left: left === LEFT };
+  return { tally: Number(position) === base ? tally : "", left: left === LEFT };
 }

@@ -164,7 +164,7 @@ export const kafka: readonly Mutant[] = [
   {
     name: "Kafka: text that was copied beside another position is taken for counts",
     file: ledger,
-    replace: 'Number(position) === committed ? tally : ""',
+    replace: 'Number(position) === base ? tally : ""',
     by: "tally",
     tests: counts,
   },
@@ -215,6 +215,13 @@ export const kafka: readonly Mutant[] = [
     file: ledger,
     replace: 'phase === "leaving" && suspects.size === 0 ? LEFT',
     by: 'phase === "leaving" ? LEFT',
+    tests: counts,
+  },
+  {
+    name: "Kafka: a partition that was made anew is handled as far as the old one",
+    file: feed,
+    replace: "const base = Math.min(committed, from);",
+    by: "const base = committed;",
     tests: counts,
   },
   {

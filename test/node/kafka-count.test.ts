@@ -17,7 +17,7 @@ describe("a partition whose deliveries are counted", () => {
   const { clock } = processHost("node");
   const mark = "00000000";
   const ledgerOf = (text: string) =>
-    createLedger({ committed: 0, text, mark, concurrency: 1, maxRetries: 5 });
+    createLedger({ base: 0, text, mark, concurrency: 1, maxRetries: 5 });
   /** With a record at every `step`th offset. */
   const lineOf = (count: number, step = 1) => {
     const begun: string[] = [];
@@ -135,8 +135,9 @@ describe("the partitions of a member", () => {
       text: string,
       count: number,
       key?: string,
+      committed = 0,
     ) => {
-      const position = { topic, partition, committed: 0, text, from: 0 };
+      const position = { topic, partition, committed, text, from: 0 };
       const records = Array.from({ length: count }, (_, offset) => {
         const message = (attempt: number): IncomingMessage => {
           return { id: `${topic}${partition}/${offset}`, topic, data: "", metadata: {}, attempt };
@@ -194,6 +195,13 @@ describe("the partitions of a member", () => {
     expect(commit()).toEqual(["keyed2/0 1"]);
     await end();
     await stop();
+  });
+
+  test("begin what a partition has that was made anew, however far the group was in the old one", () => {
+    const { subscribe, assign, commit } = membership();
+    subscribe("anew", 5);
+    assign("anew", 0, "", 1, undefined, 10);
+    expect(commit()).toEqual(["anew0/0 1"]);
   });
 
   test("begin one delivery by a commit where each message has only one", () => {

@@ -42,14 +42,14 @@ export function createFeed(request: SubscribeRequest, options: FeedOptions): Fee
         lines.delete(partition);
       }
     },
-    assign({ partition, committed, text, from }) {
+    assign({ partition, committed, text, from, end }) {
       const known = lines.get(partition);
       // What it holds is still for it to handle.
       if (known?.continues(committed, text)) return known;
       known?.lose();
       // Later than `from` where the partition is a new one, in which nothing was handled yet.
       const base = Math.min(committed, from);
-      const counted = { mark: options.mark, base, text, concurrency: concurrency ?? 1 };
+      const counted = { mark: options.mark, base, text, end, concurrency: concurrency ?? 1 };
       const ledger =
         maxRetries === undefined ? uncounted : createLedger({ ...counted, maxRetries });
       const line = createLine({ ...options, from, ledger, deliver });

@@ -52,6 +52,8 @@ export interface LedgerOptions {
   readonly base: number;
   /** What stands beside that position. */
   readonly text: string;
+  /** Where the partition's records end: who wrote that has begun nothing from there on. */
+  readonly end: number;
   /** This process, in what it writes. */
   readonly mark: string;
   readonly concurrency: number;
@@ -85,14 +87,17 @@ const TEXT = /^pillion:[0-9a-f]{8}:(\d+):(left:)?(.*)$/;
 const NOWHERE = -1;
 
 export function createLedger(options: LedgerOptions): Ledger {
-  const { base, text, mark, concurrency, maxRetries } = options;
+  const { base, text, end, mark, concurrency, maxRetries } = options;
   const prefix = `pillion:${mark}:`;
   const { tally, left } = read(text, base);
   const found = parse(tally, base);
   const { counts } = found;
-  let { top } = found;
+  let top = Math.min(found.top, end);
   const suspects = new Set<number>();
-  if (!left) for (const [offset, count] of counts) if (count > 0) suspects.add(offset);
+  for (const [offset, count] of counts) {
+    if (offset >= end) counts.delete(offset);
+    else if (count > 0 && !left) suspects.add(offset);
+  }
   // One that is written and did not begin would have had its only delivery.
   const isExact = maxRetries === 0;
   const ahead = createAhead(concurrency, MOMENT_MS);

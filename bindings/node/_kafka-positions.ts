@@ -9,6 +9,8 @@ export interface Position {
   readonly text: string;
   /** Where to go on, which is later than `committed` where the broker has nothing so old any more. */
   readonly from: number;
+  /** Where its records end. */
+  readonly end: number;
 }
 
 export interface PositionsRequest {
@@ -54,7 +56,7 @@ export async function findPositions(request: PositionsRequest): Promise<Position
   const found = start.map(({ topic, partition, low, high }) => {
     const { offset: committed, text } = positionOf(after, topic, partition);
     const from = committed < low || committed > high ? low : committed;
-    return { topic, partition, committed, text: from < committed ? "" : text, from };
+    return { topic, partition, committed, text: from < committed ? "" : text, from, end: high };
   });
   return found.every(({ committed }) => committed >= 0) ? found : undefined;
 }

@@ -206,8 +206,8 @@ export const kafka: readonly Mutant[] = [
   {
     name: "Kafka: what comes from a process that left is handed out alone",
     file: ledger,
-    replace: "if (!left) for",
-    by: "for",
+    replace: "count > 0 && !left",
+    by: "count > 0",
     tests: counts,
   },
   {
@@ -222,6 +222,20 @@ export const kafka: readonly Mutant[] = [
     file: feed,
     replace: "const base = Math.min(committed, from);",
     by: "const base = committed;",
+    tests: counts,
+  },
+  {
+    name: "Kafka: what was published after a crash counts as begun",
+    file: ledger,
+    replace: "if (offset >= end) counts.delete(offset);",
+    by: "if (offset < base) counts.delete(offset);",
+    tests: counts,
+  },
+  {
+    name: "Kafka: what was published after a crash is taken for handled",
+    file: ledger,
+    replace: "let top = Math.min(found.top, end);",
+    by: "let { top } = found;",
     tests: counts,
   },
   {

@@ -17,7 +17,7 @@ describe("a partition whose deliveries are counted", () => {
   const { clock } = processHost("node");
   const mark = "00000000";
   const ledgerOf = (text: string) =>
-    createLedger({ base: 0, text, mark, concurrency: 1, maxRetries: 5 });
+    createLedger({ base: 0, text, end: 2, mark, concurrency: 1, maxRetries: 5 });
   /** With a record at every `step`th offset. */
   const lineOf = (count: number, step = 1) => {
     const begun: string[] = [];
@@ -132,12 +132,11 @@ describe("the partitions of a member", () => {
     const assign = (
       topic: string,
       partition: number,
-      text: string,
       count: number,
-      key?: string,
-      committed = 0,
+      found: { text?: string; key?: string; committed?: number; end?: number } = {},
     ) => {
-      const position = { topic, partition, committed, text, from: 0 };
+      const { text = "", key, committed = 0, end = count } = found;
+      const position = { topic, partition, committed, text, from: 0, end };
       const records = Array.from({ length: count }, (_, offset) => {
         const message = (attempt: number): IncomingMessage => {
           return { id: `${topic}${partition}/${offset}`, topic, data: "", metadata: {}, attempt };
@@ -172,9 +171,9 @@ describe("the partitions of a member", () => {
     const { subscribe, assign, commit, end } = membership();
     subscribe("counted", 5);
     subscribe("free");
-    assign("counted", 0, "pillion:11111111:0:2,1", 3);
-    assign("counted", 1, "", 2);
-    assign("free", 0, "", 1);
+    assign("counted", 0, 3, { text: "pillion:11111111:0:2,1*9", end: 2 });
+    assign("counted", 1, 2);
+    assign("free", 0, 1);
     expect(commit()).toEqual(["counted0/0 3"]);
     expect(commit()).toEqual([]);
     await end();
@@ -186,12 +185,12 @@ describe("the partitions of a member", () => {
   test("do not wait for what waits for its key", async () => {
     const { subscribe, assign, commit, end, stop } = membership();
     subscribe("keyed", 5);
-    assign("keyed", 0, "pillion:11111111:0:1*2", 2, "k");
-    assign("keyed", 1, "", 2);
+    assign("keyed", 0, 2, { text: "pillion:11111111:0:1*2", key: "k" });
+    assign("keyed", 1, 2);
     expect(commit()).toEqual(["keyed0/0 2"]);
     await end(late);
     expect(commit()).toEqual(["keyed1/0 1", "keyed1/1 1"]);
-    assign("keyed", 2, "", 1);
+    assign("keyed", 2, 1);
     expect(commit()).toEqual(["keyed2/0 1"]);
     await end();
     await stop();
@@ -200,15 +199,15 @@ describe("the partitions of a member", () => {
   test("begin what a partition has that was made anew, however far the group was in the old one", () => {
     const { subscribe, assign, commit } = membership();
     subscribe("anew", 5);
-    assign("anew", 0, "", 1, undefined, 10);
+    assign("anew", 0, 1, { committed: 10 });
     expect(commit()).toEqual(["anew0/0 1"]);
   });
 
   test("begin one delivery by a commit where each message has only one", () => {
     const { subscribe, assign, commit } = membership();
     subscribe("once", 0);
-    assign("once", 0, "", 2);
-    assign("once", 1, "", 2);
+    assign("once", 0, 2);
+    assign("once", 1, 2);
     const begun = Array.from({ length: 5 }, commit);
     expect(begun).toEqual([["once0/0 1"], ["once1/0 1"], ["once0/1 1"], ["once1/1 1"], []]);
   });

@@ -10,6 +10,8 @@ export interface Held {
   readonly packet: IPublishPacket;
   /** Deliveries that have begun, by whichever process, as far as it can be known. */
   begun: number;
+  /** Whether a process that ended had it in hand, as far as it can be known. */
+  suspect: boolean;
   /** How many have by the record; undefined until it was looked up there. */
   recorded: number | undefined;
   /** What tells it from another that has its number later; made when it is wanted. */
@@ -102,7 +104,7 @@ export function createAttempts(options: AttemptsOptions): Attempts {
 
     claim(one) {
       if (one.packet.qos === 0) return undefined;
-      return state === "counting" ? count(one) : loading?.then(() => count(one), ignore);
+      return state === "counting" ? count(one) : undefined;
     },
 
     leave,
@@ -240,6 +242,7 @@ export function createAttempts(options: AttemptsOptions): Attempts {
     const { dup } = one.packet;
     one.recorded = listed ?? (dup ? others : unlisted);
     one.begun += dup ? one.recorded : 0;
+    one.suspect = dup && one.recorded > 0;
   }
 
   /**

@@ -1,12 +1,15 @@
 import type { Clock } from "../../src/contracts/host.ts";
 import type { IncomingMessage, SubscribeRequest } from "../../src/contracts/pubsub.ts";
 import { filterOf } from "./_mqtt-topics.ts";
+import type { Turns } from "./_mqtt-turns.ts";
 
 /** A message in this process, from when it came until it is acknowledged. */
 export interface Entry {
   readonly message: Omit<IncomingMessage, "attempt">;
   /** Deliveries that have begun. */
   begun: number;
+  /** Whether it was in the hands of a process that ended. */
+  suspect: boolean;
   /** Resolves once the next delivery is counted, whatever becomes of this process; undefined where it is. Never rejects. */
   claim(): Promise<void> | undefined;
   /** It was handled: the broker may forget it. */
@@ -21,10 +24,14 @@ export interface Feed {
   push(entry: Entry): void;
   /** Messages that wait to be handled. */
   readonly waiting: number;
+  /** Whether the next of them is to begin alone. */
+  readonly suspect: boolean;
   /** Handlers that run. */
   readonly running: number;
   /** Messages that are about to be handled, and wait for the broker's answer. */
   readonly claiming: number;
+  /** Begins what may begin. */
+  next(): void;
   /** Starts no further handler; resolves once those that run have ended. */
   stop(): Promise<void>;
 }
@@ -34,14 +41,22 @@ export const CONCURRENCY = 20;
 /** Milliseconds before a message comes again whose handler asked for no other time. */
 const REDELIVERY_MS = 1000;
 
-/** `counts`: no delivery begins that the next process could not know of. */
-export function createFeed(
-  request: SubscribeRequest,
-  clock: Clock,
-  counts: boolean,
-  took: () => void,
-): Feed {
+export interface FeedOptions {
+  readonly clock: Clock;
+  /** No delivery begins that the next process could not know of. */
+  readonly counts: boolean;
+  readonly turns: Turns;
+  /** Whether nothing may begin yet. */
+  waits(): boolean;
+  /** Fewer wait, or fewer run. */
+  took(): void;
+  /** Other subscriptions may begin what they could not. */
+  again(): void;
+}
+
+export function createFeed(request: SubscribeRequest, options: FeedOptions): Feed {
   const { concurrency = CONCURRENCY, deliver } = request;
+  const { clock, counts, turns, waits, took, again } = options;
   const waiting: Entry[] = [];
   const running = new Set<Promise<void>>();
   let claiming = 0;
@@ -50,6 +65,9 @@ export function createFeed(
     filter: filterOf(request.topic),
     get waiting() {
       return waiting.length;
+    },
+    get suspect() {
+      return waiting.length > 0 && isSuspect(waiting[0]);
     },
     get running() {
       return running.size;
@@ -62,18 +80,20 @@ export function createFeed(
       waiting.push(entry);
       next();
     },
+    next,
     async stop() {
       stopped.abort();
       for (const entry of waiting.splice(0)) entry.drop();
-      took();
+      again();
       await Promise.all(running);
     },
   };
 
   function next(): void {
-    while (running.size + claiming < concurrency && !stopped.signal.aborted) {
-      const entry = waiting.shift();
-      if (!entry) return;
+    while (running.size + claiming < concurrency && !stopped.signal.aborted && !waits()) {
+      const [entry] = waiting;
+      if (!entry || !turns.take(isSuspect(entry))) return;
+      waiting.shift();
       const claimed = counts ? entry.claim() : undefined;
       if (claimed) void claim(entry, claimed);
       else run(entry);
@@ -85,17 +105,24 @@ export function createFeed(
     claiming++;
     await claimed;
     claiming--;
-    if (stopped.signal.aborted) entry.drop();
-    else run(entry);
+    if (!stopped.signal.aborted) return run(entry);
+    entry.drop();
+    turns.give();
   }
 
   function run(entry: Entry): void {
     const work = handle(entry).finally(() => {
       running.delete(work);
+      entry.suspect = false;
+      turns.give();
       next();
       took();
     });
     running.add(work);
+  }
+
+  function isSuspect(entry: Entry | undefined): boolean {
+    return counts && entry?.suspect === true;
   }
 
   async function handle(entry: Entry): Promise<void> {
@@ -107,7 +134,8 @@ export function createFeed(
     // The broker would send it again only on a new connection.
     clock.sleep(outcome.delay ?? REDELIVERY_MS, stopped.signal).then(
       () => {
-        waiting.unshift(entry);
+        // Behind one that waits for all others to end.
+        waiting.splice(isSuspect(waiting[0]) ? 1 : 0, 0, entry);
         next();
       },
       () => entry.drop(),

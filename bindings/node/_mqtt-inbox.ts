@@ -117,6 +117,7 @@ export function createInbox(options: InboxOptions): Inbox {
       connection: current,
       state: "held",
       begun: 0,
+      suspect: false,
       recorded: undefined,
       print: undefined,
       message: {

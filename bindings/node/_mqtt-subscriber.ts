@@ -10,6 +10,7 @@ import { createFeed, type Entry, type Feed } from "./_mqtt-feed.ts";
 import { createInbox } from "./_mqtt-inbox.ts";
 import type { MqttSettings, Plan } from "./_mqtt-settings.ts";
 import { filterOf, matches, problemOf } from "./_mqtt-topics.ts";
+import { createTurns } from "./_mqtt-turns.ts";
 
 export interface Subscriber {
   readonly connection: Connection;
@@ -47,6 +48,7 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
     receive,
     room,
   });
+  const turns = createTurns(isWanted, again);
   const connection = createConnection({
     component,
     options: {
@@ -78,12 +80,19 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
       throw config(component, `topic ${topic} has a subscription already: join the two`);
     }
     const counts = plan.lasting && request.maxRetries !== undefined;
-    const feed = createFeed(request, clock, counts, took);
+    const feed = createFeed(request, {
+      clock,
+      counts,
+      turns,
+      waits: () => counts && inbox.attempts.loading,
+      took,
+      again,
+    });
     feeds.set(topic, feed);
     const name = nameAtBroker(topic);
     try {
       if (counts) await inbox.attempts.load(session, request.maxRetries === 0);
-      took();
+      again();
       await join(name, signal);
     } catch (error) {
       await feed.stop();
@@ -178,6 +187,16 @@ export function createSubscriber(options: SubscriberOptions): Subscriber {
 
   function room(): Promise<void> {
     return isFull() ? new Promise((resolve) => blocked.push(resolve)) : Promise.resolve();
+  }
+
+  function isWanted(): boolean {
+    for (const { suspect } of feeds.values()) if (suspect) return true;
+    return false;
+  }
+
+  function again(): void {
+    for (const feed of feeds.values()) feed.next();
+    took();
   }
 
   function took(): void {

@@ -135,6 +135,27 @@ export const mqtt: readonly Mutant[] = [
     tests: counted,
   },
   {
+    name: "MQTT: others begin beside a message that may end the process",
+    file: "bindings/node/_mqtt-turns.ts",
+    replace: "if (alone || (suspect",
+    by: "if ((suspect",
+    tests: counted,
+  },
+  {
+    name: "MQTT: nobody is told that the last one which ran has ended",
+    file: "bindings/node/_mqtt-turns.ts",
+    replace: "if (busy === 0) again();",
+    by: "",
+    tests: counted,
+  },
+  {
+    name: "MQTT: a message begins before it is known whether it may end the process",
+    file: feed,
+    replace: " && !waits()",
+    by: "",
+    tests: counted,
+  },
+  {
     name: "MQTT: a lost connection is told as a missing permission",
     file: attempts,
     replace: "if (!(await announce()) && !(await announce()))",

@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import mqtt, { type MqttClient, type Packet } from "mqtt";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { pubsub } from "../../bindings/node/mqtt.ts";
@@ -184,6 +185,72 @@ describe.skipIf(absent)(`MQTT counts deliveries${absent ? ` (skipped: ${absent})
     await client.endAsync();
     await Promise.all(brokers.splice(0).map((one) => one.close?.()));
     await wide.stop();
+  });
+
+  test("a message that ends every process costs those beside it one delivery", async () => {
+    const options = { consumerID: "suspect" };
+    const { gate, release } = gated();
+    const seen: string[] = [];
+    const live = async () => {
+      const one = broker(options);
+      let dead = false;
+      const here = await counting(one, "suspect", (message) => {
+        dead ||= text(message) === "poison" && message.attempt <= 3;
+        return dead ? gate : done;
+      });
+      return { here: here.seen, end: () => crash(one) };
+    };
+    await (await counting(broker(options), "suspect")).stop();
+    const innocents = Array.from({ length: 30 }, (_, number) => `${number}`);
+    await publish("suspect", "poison", ...innocents);
+    for (const begun of [20, 1, 1]) {
+      const { here, end } = await live();
+      await vi.waitFor(() => expect(here).toHaveLength(begun), 5000);
+      await end();
+      seen.push(...here);
+    }
+    const { here } = await live();
+    await vi.waitFor(() => expect(here).toHaveLength(31), 5000);
+    release(done);
+    const once = innocents.slice(0, 19).map((data) => `${data} 2`);
+    const never = innocents.slice(19).map((data) => `${data} 1`);
+    expect(here).toEqual(["poison 4", ...once, ...never]);
+    expect(seen.slice(20)).toEqual(["poison 2", "poison 3"]);
+  });
+
+  test("what a dead process had waits for what runs in other subscriptions, and those then for it", async () => {
+    const options = { consumerID: "turns" };
+    const dying = broker(options);
+    const { gate, release } = gated();
+    const begun = await counting(dying, "turns/suspect", () => gate);
+    await publish("turns/suspect", "x");
+    await vi.waitFor(() => expect(begun.seen).toEqual(["x 1"]), 10_000);
+    await crash(dying);
+    const next = broker(options);
+    const other = gated();
+    const last = gated();
+    const seen = await counting(next, "turns/other", () => other.gate);
+    await publish("turns/other", "running");
+    await vi.waitFor(() => expect(seen.seen).toEqual(["running 1"]), 10_000);
+    const again = new Promise((resolve) => {
+      clientOf(next).on("packetreceive", (packet) => {
+        if (packet.cmd === "publish" && `${packet.payload}` === "x") resolve(packet);
+      });
+    });
+    const suspect = await counting(next, "turns/suspect", () => last.gate);
+    await publish("turns/suspect", "behind");
+    await publish("turns/other", "beside");
+    await again;
+    await sleep(100);
+    expect(suspect.seen).toEqual([]);
+    other.release(done);
+    await vi.waitFor(() => expect(suspect.seen).toEqual(["x 2"]), 10_000);
+    await sleep(100);
+    expect(seen.seen).toEqual(["running 1"]);
+    last.release(done);
+    release(done);
+    await vi.waitFor(() => expect(seen.seen).toEqual(["running 1", "beside 1"]), 10_000);
+    await vi.waitFor(() => expect(suspect.seen).toEqual(["x 2", "behind 1"]), 10_000);
   });
 
   test("with no retries what only waited is not counted, and what was begun is", async () => {

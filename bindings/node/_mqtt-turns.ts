@@ -1,0 +1,29 @@
+/**
+ * Who may begin. What a dead process had in hand may have been its end, and begins alone: so it takes no other delivery with
+ * it, if it is the end of this one too.
+ */
+export interface Turns {
+  /** Whether a message may begin now, with no others beside it when it is `suspect`. */
+  take(suspect: boolean): boolean;
+  /** One that began has ended. */
+  give(): void;
+}
+
+/** `wanted`: whether a suspect is next somewhere. `again`: others may begin now that could not. */
+export function createTurns(wanted: () => boolean, again: () => void): Turns {
+  let busy = 0;
+  let alone = false;
+  return {
+    take(suspect) {
+      if (alone || (suspect ? busy > 0 : wanted())) return false;
+      alone = suspect;
+      busy++;
+      return true;
+    },
+    give() {
+      busy--;
+      alone = false;
+      if (busy === 0) again();
+    },
+  };
+}

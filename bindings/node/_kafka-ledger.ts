@@ -96,7 +96,8 @@ export function createLedger(options: LedgerOptions): Ledger {
   const suspects = new Set<number>();
   for (const [offset, count] of counts) {
     if (offset >= end) counts.delete(offset);
-    else if (count > 0 && !left) suspects.add(offset);
+    // Of its last delivery: beside one that ends its process, it would be given up and perhaps never begun.
+    else if (count > 0 && count >= maxRetries && !left) suspects.add(offset);
   }
   // One that is written and did not begin would have had its only delivery.
   const isExact = maxRetries === 0;

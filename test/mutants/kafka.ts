@@ -206,7 +206,14 @@ export const kafka: readonly Mutant[] = [
   {
     name: "Kafka: what comes from a process that left is handed out alone",
     file: ledger,
-    replace: "count > 0 && !left",
+    replace: "count >= maxRetries && !left",
+    by: "count >= maxRetries",
+    tests: counts,
+  },
+  {
+    name: "Kafka: one crash makes all that was in hand wait for its turn",
+    file: ledger,
+    replace: "count > 0 && count >= maxRetries",
     by: "count > 0",
     tests: counts,
   },

@@ -55,7 +55,7 @@ export interface FeedOptions {
 }
 
 export function createFeed(request: SubscribeRequest, options: FeedOptions): Feed {
-  const { concurrency = CONCURRENCY, deliver } = request;
+  const { concurrency = CONCURRENCY, maxRetries = 0, deliver } = request;
   const { clock, counts, turns, waits, took, again } = options;
   const waiting: Entry[] = [];
   const running = new Set<Promise<void>>();
@@ -121,8 +121,9 @@ export function createFeed(request: SubscribeRequest, options: FeedOptions): Fee
     running.add(work);
   }
 
+  /** Of its last delivery: beside one that ends its process, it would be given up and perhaps never begun. */
   function isSuspect(entry: Entry | undefined): boolean {
-    return counts && entry?.suspect === true;
+    return counts && entry?.suspect === true && entry.begun >= maxRetries;
   }
 
   async function handle(entry: Entry): Promise<void> {

@@ -142,6 +142,13 @@ export const mqtt: readonly Mutant[] = [
     tests: counted,
   },
   {
+    name: "MQTT: one crash makes all that was in hand wait for its turn",
+    file: feed,
+    replace: " && entry.begun >= maxRetries",
+    by: "",
+    tests: counted,
+  },
+  {
     name: "MQTT: nobody is told that the last one which ran has ended",
     file: "bindings/node/_mqtt-turns.ts",
     replace: "if (busy === 0) again();",

@@ -16,11 +16,15 @@ const soon: Outcome = { is: "retry", delay: 10 };
 const mark = "pillion:attempts:";
 const late: Outcome = { is: "retry", delay: 60_000 };
 
+/** What a test that failed left shut. */
+const gates: ((outcome: Outcome) => void)[] = [];
+
 function gated() {
   let release: (outcome: Outcome) => void = () => {};
   const gate = new Promise<Outcome>((resolve) => {
     release = resolve;
   });
+  gates.push(release);
   return { gate, release };
 }
 
@@ -82,7 +86,10 @@ describe.skipIf(absent)(`MQTT counts deliveries${absent ? ` (skipped: ${absent})
     server = await startMosquitto();
     publisher = opened(pubsub({ url: server.url, consumerID: "publisher", qos: 2 }));
   });
-  afterEach(() => Promise.all(brokers.splice(0).map((one) => one.close?.())));
+  afterEach(async () => {
+    for (const release of gates.splice(0)) release(done);
+    await Promise.all(brokers.splice(0).map((one) => one.close?.()));
+  });
   afterAll(async () => {
     await publisher?.close?.();
     await server?.stop();
@@ -187,17 +194,23 @@ describe.skipIf(absent)(`MQTT counts deliveries${absent ? ` (skipped: ${absent})
     await wide.stop();
   });
 
-  test("a message that ends every process costs those beside it one delivery", async () => {
+  test("a message that ends every process has none beside it at its last delivery", async () => {
     const options = { consumerID: "suspect" };
     const { gate, release } = gated();
     const seen: string[] = [];
     const live = async () => {
       const one = broker(options);
       let dead = false;
-      const here = await counting(one, "suspect", (message) => {
-        dead ||= text(message) === "poison" && message.attempt <= 3;
-        return dead ? gate : done;
-      });
+      const here = await counting(
+        one,
+        "suspect",
+        (message) => {
+          dead ||= text(message) === "poison" && message.attempt <= 3;
+          return dead ? gate : done;
+        },
+        undefined,
+        1,
+      );
       return { here: here.seen, end: () => crash(one) };
     };
     await (await counting(broker(options), "suspect")).stop();
@@ -216,6 +229,19 @@ describe.skipIf(absent)(`MQTT counts deliveries${absent ? ` (skipped: ${absent})
     const never = innocents.slice(19).map((data) => `${data} 1`);
     expect(here).toEqual(["poison 4", ...once, ...never]);
     expect(seen.slice(20)).toEqual(["poison 2", "poison 3"]);
+  });
+
+  test("what a dead process had begins beside others while it has deliveries left", async () => {
+    const options = { consumerID: "left" };
+    const { gate, release } = gated();
+    const dying = broker(options);
+    const begun = await counting(dying, "left", () => gate);
+    await publish("left", "x", "y");
+    await vi.waitFor(() => expect(begun.seen).toHaveLength(2), 10_000);
+    await crash(dying);
+    const { seen } = await counting(broker(options), "left", () => gate);
+    await vi.waitFor(() => expect(seen.toSorted()).toEqual(["x 2", "y 2"]), 10_000);
+    release(done);
   });
 
   test("what a dead process had waits for what runs in other subscriptions, and those then for it", async () => {
@@ -237,7 +263,7 @@ describe.skipIf(absent)(`MQTT counts deliveries${absent ? ` (skipped: ${absent})
         if (packet.cmd === "publish" && `${packet.payload}` === "x") resolve(packet);
       });
     });
-    const suspect = await counting(next, "turns/suspect", () => last.gate);
+    const suspect = await counting(next, "turns/suspect", () => last.gate, undefined, 1);
     await publish("turns/suspect", "behind");
     await publish("turns/other", "beside");
     await again;

@@ -194,6 +194,22 @@ describe.skipIf(absent)(`MQTT counts deliveries${absent ? ` (skipped: ${absent})
     await wide.stop();
   });
 
+  test("a further delivery begins once the broker has it on record", async () => {
+    const one = broker({ consumerID: "before" });
+    let recorded = 0;
+    const known: number[] = [];
+    const { seen } = await counting(one, "before", ({ attempt }) => {
+      known.push(recorded);
+      return attempt < 3 ? soon : done;
+    });
+    clientOf(one).on("packetreceive", ({ cmd }) => {
+      if (cmd === "puback") recorded++;
+    });
+    await publish("before", "x");
+    await vi.waitFor(() => expect(seen).toEqual(["x 1", "x 2", "x 3"]), 10_000);
+    expect(known).toEqual([0, 1, 2]);
+  });
+
   test("a message that ends every process has none beside it at its last delivery", async () => {
     const options = { consumerID: "suspect" };
     const { gate, release } = gated();

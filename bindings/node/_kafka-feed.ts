@@ -86,8 +86,8 @@ export function createFeed(request: SubscribeRequest, options: FeedOptions): Fee
 }
 
 /**
- * Starts as many handlers as may run. What may have ended another process is handed out with nothing beside it, so that it
- * costs the others one delivery at most, and not one each time.
+ * Starts as many handlers as may run. What may have ended other processes and has its last delivery is handed out with nothing
+ * beside it, so that it takes none along that would have been given up unhandled.
  */
 export function pumpAll(feeds: ReadonlyMap<string, Feed>): void {
   if (isSuspicious(feeds)) {
@@ -99,6 +99,10 @@ export function pumpAll(feeds: ReadonlyMap<string, Feed>): void {
 
 export function isSuspicious(feeds: ReadonlyMap<string, Feed>): boolean {
   return some(feeds, (line) => line.isSuspicious);
+}
+
+export function isBehind(feeds: ReadonlyMap<string, Feed>): boolean {
+  return some(feeds, (line) => line.behind);
 }
 
 function some(feeds: ReadonlyMap<string, Feed>, test: (line: Line) => boolean): boolean {

@@ -13,7 +13,7 @@ export interface Ledger {
   isHandled(offset: number): boolean;
   /** Deliveries of a record that were begun before it was fetched, as far as can be known. */
   begun(offset: number): number;
-  /** A process that ended without a word may have begun it, and nothing here has: it may be what ended that. */
+  /** Processes that ended without a word may have begun it all but once, and nothing here has: it may be what ended them. */
   isSuspect(offset: number): boolean;
   /** It is to begin, or to wait for its key; each record in its turn. */
   look(offset: number): void;

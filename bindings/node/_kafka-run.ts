@@ -1,7 +1,7 @@
 import type { Admin, Consumer, EachBatchPayload } from "kafkajs";
 import type { Clock } from "../../src/contracts/host.ts";
 import { originOf } from "./_kafka-errors.ts";
-import { type Feed, isSuspicious, pumpAll } from "./_kafka-feed.ts";
+import { type Feed, isBehind, isSuspicious, pumpAll } from "./_kafka-feed.ts";
 import type { Draft, Line } from "./_kafka-line.ts";
 import { fromRecord, type HeaderSettings, keyOf } from "./_kafka-message.ts";
 import { findPositions } from "./_kafka-positions.ts";
@@ -191,18 +191,12 @@ export function startRun(options: RunOptions): Run {
 
   /** Commits at once where lines wait for it. */
   function hurry(): void {
-    if (hurrying || !isBehind()) return;
+    if (hurrying || !isBehind(feeds)) return;
     hurrying = true;
     void flush().then((kept) => {
       hurrying = false;
       if (kept) hurry();
     });
-  }
-
-  function isBehind(): boolean {
-    return [...feeds.values()].some(({ lines }) =>
-      [...lines.values()].some(({ behind }) => behind),
-    );
   }
 
   function lines() {

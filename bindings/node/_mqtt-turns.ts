@@ -1,6 +1,6 @@
 /**
- * Who may begin. What a dead process had in hand may have been its end, and begins alone: so it takes no other delivery with
- * it, if it is the end of this one too.
+ * Who may begin. What dead processes had in hand may have been their end, and begins its last delivery alone: so it takes no
+ * other with it that nobody began, if it is the end of this one too.
  */
 export interface Turns {
   /** Whether a message may begin now, with no others beside it when it is `suspect`. */

@@ -7,6 +7,9 @@ const utf8 = /* @__PURE__ */ new TextDecoder("utf-8", { fatal: true, ignoreBOM: 
 
 const DOING = "failed deserializing HTTP body: ";
 
+/** 200 digits or a large exponent. A digit comes first, since a text mostly has other characters, which are passed over fast. */
+const MAYBE_INFINITE = /\d(?:[eE]\+?\d{3}|(?<!\d\d)\d{199})/;
+
 /** The bytes of the body. Throws a plain error that says why it cannot be read. */
 export async function bytesOf({ request, context }: Exchange): Promise<Uint8Array> {
   const tooLarge = () => new Error(`it is larger than ${context.maxBodySize} bytes`);
@@ -77,9 +80,6 @@ function parse(bytes: Uint8Array, doing: string, read: Read = JSON.parse): unkno
   if (MAYBE_INFINITE.test(text)) checkFinite(value, doing);
   return value;
 }
-
-/** 200 digits or a large exponent. A digit comes first, since a text mostly has other characters, which are passed over fast. */
-const MAYBE_INFINITE = /\d(?:[eE]\+?\d{3}|(?<!\d\d)\d{199})/;
 
 /** What stands before the rest of a text whose first value is complete. */
 function firstValue(text: string, read: Read): { readonly value: unknown } | undefined {

@@ -6,9 +6,9 @@ const LIMIT = 16 * 2 ** 20;
 const AGAIN_MS = 30_000;
 
 /**
- * Keeps V8's young generation small, and one thread for it. Left alone it grows to 128 MB on a large machine, and a sidecar under load to twice
- * its memory, for hardly any time saved. The flag for its size is read when the process starts, and whoever starts a
- * sidecar gives Node no flags; by how much it grows is read whenever it does.
+ * Keeps V8's young generation small, and one thread for it. Left alone it grows to 128 MB on a large machine, and a sidecar
+ * under load to twice its memory, for hardly any time saved. The flag for its size is read when the process starts, and
+ * whoever starts a sidecar gives Node no flags; by how much it grows is read whenever it does.
  */
 export function limitYoungGeneration(): void {
   // So little survives that to share it among threads takes longer than to move it.

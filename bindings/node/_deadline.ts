@@ -61,39 +61,53 @@ export function inTime<T>(
 const LOOK_MS = 10;
 
 interface Waiting extends Bagged {
-  /** By the process's own clock. */
   readonly until: number;
   readonly signal: AbortSignal | undefined;
   readonly reject: (reason: unknown) => void;
   readonly explain: () => string;
 }
 
+/** Waits for what is many and short. */
+export interface Watch {
+  /** What was given to it and has not settled, also when nobody waits for it any more. */
+  readonly unsettled: number;
+  /** As {@link inTime}, but up to {@link LOOK_MS} late. `until` is by `performance.now()`. */
+  inTime<T>(work: Promise<T>, call: Ends, until: number, explain: () => string): Promise<T>;
+}
+
 /**
- * {@link inTime} for calls that are many and short, each ended up to {@link LOOK_MS} late: one timer looks after all of them.
- * To set and clear one, and to listen to a signal, takes a sixth of the time of a call to a server on this machine.
+ * One timer looks after all that is waited for: to set and clear one for each, and to listen to its signal, takes a sixth of
+ * the time of a call to a server on this machine.
  */
-export function createInTime(): typeof inTime {
+export function createWatch(): Watch {
   const waiting = new Bag<Waiting>();
   let timer: NodeJS.Timeout | undefined;
-  return (work, call, limitMs, explain) => {
-    const { signal } = call;
-    if (signal?.aborted) return refused(work, signal);
-    return new Promise((resolve, reject) => {
-      const until = performance.now() + leftOf(call, limitMs);
-      const one: Waiting = { at: -1, until, signal, reject, explain };
-      waiting.add(one);
-      timer ??= setInterval(look, LOOK_MS).unref();
-      work.then(
-        (value) => {
-          waiting.remove(one);
-          resolve(value);
-        },
-        (error) => {
-          waiting.remove(one);
-          reject(error);
-        },
-      );
-    });
+  let unsettled = 0;
+  return {
+    get unsettled() {
+      return unsettled;
+    },
+    inTime(work, { signal, deadline }, latest, explain) {
+      unsettled++;
+      return new Promise((resolve, reject) => {
+        const until = deadline === undefined ? latest : Math.min(latest, onClock(deadline));
+        const one: Waiting = { at: -1, until, signal, reject, explain };
+        waiting.add(one);
+        timer ??= setInterval(look, LOOK_MS).unref();
+        work.then(
+          (value) => {
+            unsettled--;
+            waiting.remove(one);
+            resolve(value);
+          },
+          (error) => {
+            unsettled--;
+            waiting.remove(one);
+            reject(error);
+          },
+        );
+      });
+    },
   };
 
   function look(): void {
@@ -109,6 +123,11 @@ export function createInTime(): typeof inTime {
     clearInterval(timer);
     timer = undefined;
   }
+}
+
+/** A time of day by `performance.now()`. */
+function onClock(time: number): number {
+  return performance.now() + time - Date.now();
 }
 
 type Ends = Pick<Call, "signal" | "deadline">;

@@ -1,6 +1,6 @@
 import type { Call } from "../../src/contracts/host.ts";
 import { ComponentError } from "../../src/errors.ts";
-import { createInTime } from "./_deadline.ts";
+import { createWatch } from "./_deadline.ts";
 import { explain, type Intent, isDemoted, isLost, isReply, isUnsent } from "./_redis-failures.ts";
 import type { Client, Supply } from "./_redis-supply.ts";
 import { createTogether } from "./_redis-together.ts";
@@ -23,28 +23,32 @@ export interface LinkOptions {
 
 export function link(supply: Supply, { component, limits, most }: LinkOptions): Link {
   const together = createTogether();
-  const inTime = createInTime();
-  let pending = 0;
-  /** When the server answered last. */
-  let heard = 0;
+  const watch = createWatch();
+  /** Calls that wait for a connection. */
+  let connecting = 0;
+  /** How often the server has answered. */
+  let answers = 0;
   let doubting: NodeJS.Timeout | undefined;
 
   return {
     async run(call, intent, work) {
-      if (pending >= most) throw full();
+      // What is not answered piles up in the client, also when nobody waits for it any more.
+      if (connecting + watch.unsettled >= most) throw full();
       let client = supply.ready();
-      let started = performance.now();
+      let before = answers;
+      let until = 0;
       try {
         if (!client) {
           client = await connected(call);
-          started = performance.now();
+          before = answers;
         }
-        const result = await limited(client, call, intent, work);
-        heard = performance.now();
+        until = performance.now() + limits[intent];
+        const result = await sent(client, call, intent, until, work);
+        answers++;
         return result;
       } catch (error) {
-        if (isReply(error)) heard = performance.now();
-        else if (client) doubt(client, started + limits[intent], started);
+        if (isReply(error)) answers++;
+        else if (client) doubt(client, until, before);
         if (isLost(error) || isUnsent(error)) await turn();
         if (!client || !mayRepeat(error, client, intent)) throw found(error, call, intent);
         return await repeat(call, intent, work);
@@ -55,11 +59,11 @@ export function link(supply: Supply, { component, limits, most }: LinkOptions): 
   };
 
   async function connected(call: Call): Promise<Client> {
-    pending++;
+    connecting++;
     try {
       return await supply.connect(call);
     } finally {
-      pending--;
+      connecting--;
     }
   }
 
@@ -67,14 +71,14 @@ export function link(supply: Supply, { component, limits, most }: LinkOptions): 
    * A call has no answer. Unless the server answers something until that call's limit, it is silent, and what is sent
    * to it would pile up: the connection is left.
    */
-  function doubt(client: Client, until: number, since: number): void {
+  function doubt(client: Client, until: number, before: number): void {
     if (doubting || client.isCluster || client.status !== "ready") return;
-    const hear = () => void (heard = performance.now());
+    const hear = () => void answers++;
     client.ping().then(hear, hear);
     const left = Math.min(Math.max(until - performance.now(), 0), 2 ** 31 - 1);
     doubting = setTimeout(() => {
       doubting = undefined;
-      if (heard < since) supply.drop(client);
+      if (answers === before) supply.drop(client);
     }, left).unref();
   }
 
@@ -92,27 +96,24 @@ export function link(supply: Supply, { component, limits, most }: LinkOptions): 
   ): Promise<T> {
     try {
       const client = supply.ready() ?? (await connected(call));
-      return await limited(client, call, intent, work);
+      return await sent(client, call, intent, performance.now() + limits[intent], work);
     } catch (error) {
       throw found(error, call, intent);
     }
   }
 
-  function limited<T>(
+  function sent<T>(
     client: Client,
     call: Call,
     intent: Intent,
+    until: number,
     work: (client: Client) => Promise<T>,
   ): Promise<T> {
     // Nothing is sent for a call that was given up while it waited, or whose time is over.
     if (call.signal?.aborted) return Promise.reject(call.signal.reason);
     if (call.deadline !== undefined && call.deadline <= Date.now()) return Promise.reject(over());
-    const sent = pending === 0 ? work(client) : together(client, work);
-    pending++;
-    // Until it is answered, also when nobody waits any more: what is sent piles up in the client.
-    const answered = () => void pending--;
-    sent.then(answered, answered);
-    return inTime(sent, call, limits[intent], () => late(intent));
+    const answer = watch.unsettled === 0 ? work(client) : together(client, work);
+    return watch.inTime(answer, call, until, () => late(intent));
   }
 
   function found(error: unknown, call: Call, intent: Intent): unknown {

@@ -100,17 +100,24 @@ export const redis: readonly Mutant[] = [
     tests: trouble,
   },
   {
+    name: "redis: any number of calls wait for a server that is silent",
+    file: link,
+    replace: "if (connecting + watch.unsettled >= most)",
+    by: "if (connecting >= most)",
+    tests: faults,
+  },
+  {
     name: "redis: any number of calls wait for a server that is away",
     file: link,
-    replace: "if (pending >= most)",
-    by: "if (pending >= most * 1000)",
+    replace: "if (connecting + watch.unsettled >= most)",
+    by: "if (watch.unsettled >= most)",
     tests: faults,
   },
   {
     name: "redis: a connection that is silent is kept",
     file: link,
-    replace: "if (heard < since)",
-    by: "if (heard < 0)",
+    replace: "if (answers === before)",
+    by: "if (answers < 0)",
     tests: faults,
   },
   {

@@ -1,14 +1,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { createInTime, inTime } from "../../bindings/node/_deadline.ts";
+import { createWatch, inTime } from "../../bindings/node/_deadline.ts";
 
 const forEver = () => new Promise<never>(() => undefined);
 const call = (signal?: AbortSignal, deadline?: number) => ({ signal, deadline });
 const late = () => "it took too long";
+const watch = createWatch();
+const watched: typeof inTime = (work, call, limitMs, explain) =>
+  watch.inTime(work, call, performance.now() + limitMs, explain);
 
 describe.each([
   ["with a timer for each", inTime],
-  ["with one timer for all", createInTime()],
+  ["with one timer for all", watched],
 ])("work that is waited for, %s,", (_name, within) => {
   test("settles as it does", async () => {
     expect(await within(sleep(1, "done"), call(), 10_000, late)).toBe("done");

@@ -131,6 +131,25 @@ describe.skipIf(reason)(
       await server.stop();
     });
 
+    test("calls that nobody waits for any more count until they are answered", async ({
+      expect,
+    }) => {
+      const server = await startRedis();
+      const store = storeOn({ redisHost: server.address, maxPendingCalls: 20 });
+      await store.set("k", json(1), {}, callOf());
+      server.freeze();
+      const hasty = () => failureOf(store.get("k", {}, callOf({ deadline: Date.now() + 200 })));
+      const given = await Promise.all(Array.from({ length: 20 }, hasty));
+      expect(given.filter(({ message }) => /maxPendingCalls/.test(message))).toEqual([]);
+      expect((await hasty()).message).toMatch(/maxPendingCalls/);
+      server.thaw();
+      await expect.poll(() => store.get("k", {}, callOf()).catch(() => undefined)).toBeDefined();
+      const all = Array.from({ length: 20 }, () => store.get("k", {}, callOf()));
+      expect(await Promise.all(all)).toHaveLength(20);
+      await store.close?.();
+      await server.stop();
+    });
+
     test("calls that give up early do not pile up on a connection that is silent", async ({
       expect,
     }) => {

@@ -27,9 +27,12 @@ export async function jsonOf(
   doing = DOING,
   read: Read = JSON.parse,
 ): Promise<unknown> {
-  const bytes = await bytesOf(exchange).catch((cause) => {
+  let bytes: Uint8Array;
+  try {
+    bytes = await bytesOf(exchange);
+  } catch (cause) {
     throw malformed(messageOf(cause), doing);
-  });
+  }
   return parse(bytes, doing, read);
 }
 

@@ -1,16 +1,23 @@
 import { isObject, malformed } from "./body.ts";
 
+const none: ReadonlyMap<string, string> = new Map();
+
 /** The fields of a JSON object by their name in lower case: Dapr takes any spelling, and of several the last. */
 export class Fields {
-  readonly #values = new Map<string, unknown>();
+  readonly #values: ReadonlyMap<string, unknown>;
   readonly #doing: string | undefined;
 
   /** `null` has no fields. Refuses anything else that is no object. */
   constructor(value: unknown, what: string, doing?: string) {
     this.#doing = doing;
-    if (value === undefined || value === null) return;
+    if (value === undefined || value === null) {
+      this.#values = none;
+      return;
+    }
     if (!isObject(value)) throw malformed(`${what} must be an object`, doing);
-    for (const name of Object.keys(value)) this.#values.set(name.toLowerCase(), value[name]);
+    const values = new Map<string, unknown>();
+    for (const name of Object.keys(value)) values.set(name.toLowerCase(), value[name]);
+    this.#values = values;
   }
 
   /** Undefined where it is absent or `null`. */
@@ -39,9 +46,9 @@ export class Fields {
   /** Text by name, which is taken as it is spelt. */
   metadata(): ReadonlyMap<string, string> {
     const value = this.any("metadata");
-    const found = new Map<string, string>();
-    if (value === undefined) return found;
+    if (value === undefined) return none;
     if (!isObject(value)) throw malformed("metadata must be an object", this.#doing);
+    const found = new Map<string, string>();
     for (const name of Object.keys(value)) {
       const text = value[name] ?? "";
       if (typeof text !== "string") throw malformed("metadata must hold strings", this.#doing);

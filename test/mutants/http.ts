@@ -115,8 +115,8 @@ export const http: readonly Mutant[] = [
   {
     name: "HTTP API: names in a body must be spelt as Dapr spells them",
     file: "src/http/fields.ts",
-    replace: "this.#values.set(name.toLowerCase(),",
-    by: "this.#values.set(name,",
+    replace: "values.set(name.toLowerCase(),",
+    by: "values.set(name,",
     tests: table,
   },
   {

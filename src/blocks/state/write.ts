@@ -64,15 +64,16 @@ export function transaction(handle: Handle, operations: readonly Operation<unkno
   });
 }
 
-async function write(handle: Handle, key: string, value: unknown, options?: WriteOptions) {
+function write(handle: Handle, key: string, value: unknown, options?: WriteOptions) {
   return store(handle, key, value, writeOptions(handle.opened, options));
 }
 
-async function store(handle: Handle, key: string, value: unknown, options: SetOptions) {
-  const { opened, call } = handle;
+/** Throws where it could reject for a key or a value that cannot be stored: a promise less for every write. */
+function store(handle: Handle, key: string, value: unknown, options: SetOptions) {
+  const { opened, call, schema } = handle;
   const stored = storedKey(opened, key);
-  if (handle.schema) await checkValue(handle, key, value);
-  return opened.instance.set(stored, encodeValue(value, key), options, call);
+  const put = () => opened.instance.set(stored, encodeValue(value, key), options, call);
+  return schema ? checkValue(handle, key, value).then(put) : put();
 }
 
 async function erase({ opened, call }: Handle, key: string, etag: string | undefined) {

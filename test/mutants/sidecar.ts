@@ -25,7 +25,7 @@ export const sidecar: readonly Mutant[] = [
   {
     name: "sidecar: the signal of a request is never aborted",
     file: `${folder}/listener.ts`,
-    replace: "for (const controller of requests) controller.abort(left());",
+    replace: "for (const controller of following) controller.abort(left());",
     by: "",
     tests: listener,
   },
@@ -46,8 +46,8 @@ export const sidecar: readonly Mutant[] = [
   {
     name: "sidecar: an answer during the end keeps its connection",
     file: `${folder}/listener.ts`,
-    replace: "latest.get(message.socket) === message)",
-    by: "latest.get(message.socket) === undefined)",
+    replace: "connection.latest === message)",
+    by: "connection.latest === undefined)",
     tests: listener,
   },
   {

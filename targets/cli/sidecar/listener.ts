@@ -39,9 +39,10 @@ export function createListener(options: ListenerOptions): { plain: Listener; con
   };
 
   async function serve(message: IncomingMessage, response: ServerResponse, asks: boolean) {
-    latest.set(message.socket, message);
+    const connection = connectionOf(message.socket);
+    connection.latest = message;
     const started = onServed && performance.now();
-    const request = new NodeRequest(message, response, options.maxBodySize, asks);
+    const request = new NodeRequest(connection, message, response, options.maxBodySize, asks);
     let answer: ApiResponse;
     try {
       answer = await handle(request);
@@ -59,20 +60,44 @@ export function createListener(options: ListenerOptions): { plain: Listener; con
   }
 
   function send(request: NodeRequest, answer: ApiResponse): number {
-    const { message, response } = request;
+    const { connection, message, response } = request;
     request.answered();
     if (response.destroyed) return 0;
     // Not before the last that its client has sent: Node would drop the answers behind it.
-    if (options.ending() && latest.get(message.socket) === message)
-      response.shouldKeepAlive = false;
+    if (options.ending() && connection.latest === message) response.shouldKeepAlive = false;
     const bytes = write(response, answer);
     if (!message.complete) cutLate(message);
     return bytes;
   }
 }
 
-/** The newest request of each connection, for clients that send several without waiting. */
-const latest = new WeakMap<Socket, IncomingMessage>();
+interface Connection {
+  /** For clients that send several without waiting. */
+  latest: IncomingMessage | undefined;
+  /**
+   * Of the requests under way, mostly one. A listener on every response would take 2 to 5 µs of the 40 of a request, and a
+   * Set's tables would keep what was in them until V8 collects its old objects.
+   */
+  readonly following: AbortController[];
+}
+
+const connections = new WeakMap<Socket, Connection>();
+
+function connectionOf(socket: Socket): Connection {
+  const known = connections.get(socket);
+  if (known) return known;
+  const following: AbortController[] = [];
+  const connection: Connection = { latest: undefined, following };
+  connections.set(socket, connection);
+  socket.once("close", () => {
+    for (const controller of following) controller.abort(left());
+  });
+  return connection;
+}
+
+function left(): DOMException {
+  return new DOMException("the client left", "AbortError");
+}
 
 const internalError: ApiResponse = {
   status: 500,
@@ -107,6 +132,7 @@ function cutLate(message: IncomingMessage): void {
 
 /** A class, and everything but the target read when it is asked for: one is made for every request. */
 class NodeRequest implements ApiRequest {
+  readonly connection: Connection;
   readonly message: IncomingMessage;
   readonly response: ServerResponse;
   readonly path: string;
@@ -116,7 +142,14 @@ class NodeRequest implements ApiRequest {
   readonly #limit: number;
   #leaving: AbortController | undefined;
 
-  constructor(message: IncomingMessage, response: ServerResponse, limit: number, asks: boolean) {
+  constructor(
+    connection: Connection,
+    message: IncomingMessage,
+    response: ServerResponse,
+    limit: number,
+    asks: boolean,
+  ) {
+    this.connection = connection;
     this.message = message;
     this.response = response;
     this.#asks = asks;
@@ -151,14 +184,23 @@ class NodeRequest implements ApiRequest {
   }
 
   get signal(): AbortSignal {
-    return (this.#leaving ??= follow(this.message.socket)).signal;
+    this.#leaving ??= this.#follow();
+    return this.#leaving.signal;
+  }
+
+  #follow(): AbortController {
+    const controller = new AbortController();
+    if (this.message.socket.destroyed) controller.abort(left());
+    else this.connection.following.push(controller);
+    return controller;
   }
 
   /** From now on its signal means nothing any more. */
   answered(): void {
-    const requests = this.#leaving && followed.get(this.message.socket);
-    const at = requests?.indexOf(this.#leaving as AbortController) ?? -1;
-    if (at >= 0) requests?.splice(at, 1);
+    if (!this.#leaving) return;
+    const { following } = this.connection;
+    const at = following.indexOf(this.#leaving);
+    if (at >= 0) following.splice(at, 1);
   }
 }
 
@@ -166,32 +208,4 @@ class NodeRequest implements ApiRequest {
 function pathOf(url: string): string {
   if (url.startsWith("/")) return url;
   return /^\w+:\/\/[^/?]*([\s\S]*)$/.exec(url)?.[1] || "/";
-}
-
-/**
- * Of the requests under way on each connection, mostly one. A listener on every response would take 2 to 5 µs of the 40 of a
- * request, and a Set's tables would keep what was in them until V8 collects its old objects.
- */
-const followed = new WeakMap<Socket, AbortController[]>();
-
-function follow(socket: Socket): AbortController {
-  const controller = new AbortController();
-  if (socket.destroyed) controller.abort(left());
-  else requestsOf(socket).push(controller);
-  return controller;
-}
-
-function requestsOf(socket: Socket): AbortController[] {
-  const known = followed.get(socket);
-  if (known) return known;
-  const requests: AbortController[] = [];
-  followed.set(socket, requests);
-  socket.once("close", () => {
-    for (const controller of requests) controller.abort(left());
-  });
-  return requests;
-}
-
-function left(): DOMException {
-  return new DOMException("the client left", "AbortError");
 }

@@ -194,25 +194,35 @@ export function toItem(reply: Reply, key: string, component: string): StoredItem
 }
 
 // A mark of byte order belongs to the text: without it, what is read would not be what was written.
-const strict = { fatal: true, ignoreBOM: true };
+const strict = /* @__PURE__ */ new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const lenient = /* @__PURE__ */ new TextDecoder();
 
 function toValue(data: Uint8Array, marked: boolean): StoredValue {
   if (marked) return { bytes: new Uint8Array(data) };
   try {
-    const json = new TextDecoder("utf-8", strict).decode(data);
-    return {
-      json,
-      // A copy, since `data` may share its memory with other answers; rarely asked for.
-      get raw() {
-        return new Uint8Array(data);
-      },
-    };
+    return new Text(strict.decode(data), data);
   } catch {
     return { bytes: new Uint8Array(data) };
   }
 }
 
+/** A class: V8 keeps what an object's own getter sees until it collects its old objects. */
+class Text {
+  readonly json: string;
+  readonly #data: Uint8Array;
+
+  constructor(json: string, data: Uint8Array) {
+    this.json = json;
+    this.#data = data;
+  }
+
+  /** A copy, since the data may share its memory with other answers; rarely asked for. */
+  get raw(): Uint8Array {
+    return new Uint8Array(this.#data);
+  }
+}
+
 /** A version or the name of a type: ASCII. */
 function toText(reply: Reply): string {
-  return reply instanceof Uint8Array ? String.fromCharCode(...reply) : String(reply);
+  return reply instanceof Uint8Array ? lenient.decode(reply) : String(reply);
 }

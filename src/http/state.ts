@@ -25,7 +25,7 @@ export async function getState(exchange: Exchange): Promise<ApiResponse> {
   );
   // The API reads eventually unless asked, as Dapr's does.
   const read = { consistency: consistency ?? "eventual" };
-  const item = await perform(handle, "get", key, async () =>
+  const item = await perform(handle, "get", key, () =>
     opened.instance.get(storedKey(opened, key), read, call),
   );
   return item ? found(item) : empty();

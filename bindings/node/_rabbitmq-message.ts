@@ -60,9 +60,7 @@ export function toIncoming(
   withProperties: boolean,
 ): IncomingMessage {
   return {
-    get id() {
-      return nameOf(message);
-    },
+    id: nameOf(message),
     topic,
     data: message.content,
     metadata: withProperties ? propertiesOf(message) : {},

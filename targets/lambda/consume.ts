@@ -3,7 +3,7 @@ import type { TopicSubscription } from "../../src/blocks/pubsub/subscribe.ts";
 import { configurationError } from "../../src/errors.ts";
 import type { Runtime } from "../../src/runtime.ts";
 import { describeEvent, headerReader } from "./events.ts";
-import { type LambdaContext, startInvocation } from "./invocation.ts";
+import { Invocation, type LambdaContext } from "./invocation.ts";
 
 /** Throws `ERR_CONFIGURATION` for subscriptions that cannot be, and for any of a handler that streams. */
 export function checkConsumer(
@@ -26,15 +26,10 @@ export async function consume(
   event: unknown,
   context: LambdaContext,
 ): Promise<unknown> {
-  const invocation = startInvocation(context, headerReader(event), runtime.onEvent);
+  const invocation = new Invocation(context, headerReader(event), runtime.onEvent);
   try {
     // Subscriptions bring the code that delivers: an app without any has none of it.
-    const received = await subscriptions[0]?.receive(
-      runtime,
-      subscriptions,
-      event,
-      invocation.call,
-    );
+    const received = await subscriptions[0]?.receive(runtime, subscriptions, event, invocation);
     if (received) return received.result;
   } finally {
     await invocation.end();

@@ -7,7 +7,7 @@ import type { ServeOptions } from "../../src/serve.ts";
 import { checkConsumer, consume } from "./consume.ts";
 import { defaults } from "./defaults.ts";
 import { describeEvent, type HttpEvent, headerReader, httpEventOf } from "./events.ts";
-import { type Invocation, type LambdaContext, startInvocation } from "./invocation.ts";
+import { Invocation, type LambdaContext } from "./invocation.ts";
 import { lambdaRuntime } from "./open.ts";
 import { toRequest } from "./request.ts";
 import { type HttpResult, toResult } from "./response.ts";
@@ -78,7 +78,7 @@ function answerWith(fetch: NonNullable<App["fetch"]>, runtime: Runtime): Answere
   return async (event, context) => {
     const http = httpEventOf(event);
     if (!http) throw notHttp(event);
-    const invocation = startInvocation(context, headerReader(event), onEvent);
+    const invocation = new Invocation(context, headerReader(event), onEvent);
     const request = requestOf(http);
     if (request instanceof Response) return { http, response: request, invocation };
     const surroundings = executionContext(runtime, invocation);
@@ -135,7 +135,7 @@ function environmentOf({ event }: HttpEvent, lambdaContext: LambdaContext): obje
 }
 
 /** The shape of Workers' execution context, which Hono hands on as `c.executionCtx`. */
-function executionContext(runtime: Runtime, { call }: Invocation): object {
+function executionContext(runtime: Runtime, call: Invocation): object {
   const context = { waitUntil: call.waitUntil, passThroughOnException() {}, props: {} };
   attach(context, () => runtime.blocksFor(call));
   return context;

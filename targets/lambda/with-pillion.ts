@@ -3,7 +3,7 @@ import { configurationError } from "../../src/errors.ts";
 import type { Components, Runtime } from "../../src/runtime.ts";
 import type { ServeOptions } from "../../src/serve.ts";
 import { headerReader } from "./events.ts";
-import { type LambdaContext, startInvocation } from "./invocation.ts";
+import { Invocation, type LambdaContext } from "./invocation.ts";
 import { lambdaRuntime } from "./open.ts";
 import { highWaterMark, streamingMark } from "./stream.ts";
 
@@ -60,9 +60,9 @@ type Loose = (...args: unknown[]) => unknown;
 
 function invokerOf(handler: Loose, runtime: Runtime) {
   return async (context: LambdaContext, ...args: unknown[]): Promise<unknown> => {
-    const invocation = startInvocation(context, headerReader(args[0]), runtime.onEvent);
+    const invocation = new Invocation(context, headerReader(args[0]), runtime.onEvent);
     try {
-      return await handler(...args, runtime.blocksFor(invocation.call));
+      return await handler(...args, runtime.blocksFor(invocation));
     } finally {
       await invocation.end();
     }

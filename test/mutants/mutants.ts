@@ -317,15 +317,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: "Lambda: work given to waitUntil is not waited for",
     file: "targets/lambda/invocation.ts",
-    replace: "if (worked && ",
-    by: "if (!worked && ",
+    replace: "if (this.#worked && ",
+    by: "if (!this.#worked && ",
     tests: lambda,
   },
   {
     name: "Lambda: one invocation's trace is the next one's",
     file: "targets/lambda/invocation.ts",
-    replace: "return (trace ??= traceFrom(header));",
-    by: "return ((globalThis as { t?: Trace }).t ??= traceFrom(header));",
+    replace: "this.#trace ??= traceFrom(this.#header);",
+    by: "this.#trace = (globalThis as { t?: Trace }).t ??= traceFrom(this.#header);",
     tests: lambda,
   },
   {

@@ -122,8 +122,8 @@ export const snsSqs: readonly Mutant[] = [
   {
     name: "Lambda: the process ends under a handler that never does",
     file: "targets/lambda/invocation.ts",
-    replace: "timer = setTimeout(abort, timeLeft(deadline));",
-    by: "timer = setTimeout(abort, timeLeft(deadline)).unref();",
+    replace: "setTimeout(abort, timeLeft(this.deadline));",
+    by: "setTimeout(abort, timeLeft(this.deadline)).unref();",
     tests: lambda,
   },
   {

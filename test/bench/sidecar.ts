@@ -12,8 +12,10 @@ import { figures, type Goal, type Row } from "./measure.ts";
 
 /** Processes that are started to see how long it takes. */
 const STARTS = 5;
-/** Seconds of load, of each program in turns. */
-const ROUNDS = 9;
+/** Processes that are loaded: what V8 makes of the same code differs by a tenth from one to the next. */
+const LOADED = 3;
+/** Seconds of load of each operation. */
+const ROUNDS = 4;
 const WARM_SECONDS = 3;
 
 interface Program {
@@ -81,7 +83,7 @@ async function measure(redis: RedisServer): Promise<Row[]> {
       await running.stop();
     }
   }
-  await loadAll(samples, redis);
+  for (let round = 0; round < LOADED; round++) await loadAll(samples, redis);
   const of = (program: Program) => samples.get(program) as Samples;
   return [
     ...rows(of(ours), of(floor), floor.name, againstFloor, floorThere),
@@ -101,7 +103,7 @@ function note(samples: Partial<Samples> | undefined, found: Partial<Record<Figur
   }
 }
 
-/** All programs stay up, warm, and are loaded in turns, second by second, so that a machine whose speed drifts favours none. */
+/** A process of each program stays up, warm, and they are loaded in turns, second by second: a machine whose speed drifts favours none. */
 async function loadAll(samples: ReadonlyMap<Program, Samples>, redis: RedisServer): Promise<void> {
   const running: [Samples, Running][] = [];
   for (const [program, found] of samples) running.push([found, await start(program, redis)]);

@@ -195,7 +195,6 @@ export function toItem(reply: Reply, key: string, component: string): StoredItem
 
 // A mark of byte order belongs to the text: without it, what is read would not be what was written.
 const strict = /* @__PURE__ */ new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-const lenient = /* @__PURE__ */ new TextDecoder();
 
 function toValue(data: Uint8Array, marked: boolean): StoredValue {
   if (marked) return { bytes: new Uint8Array(data) };
@@ -222,7 +221,10 @@ class Text {
   }
 }
 
-/** A version or the name of a type: ASCII. */
+/** A version or the name of a type: ASCII, unless somebody else wrote it; a character for each byte. */
 function toText(reply: Reply): string {
-  return reply instanceof Uint8Array ? lenient.decode(reply) : String(reply);
+  if (!(reply instanceof Uint8Array)) return String(reply);
+  let text = "";
+  for (const byte of reply) text += String.fromCharCode(byte);
+  return text;
 }

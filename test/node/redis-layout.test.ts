@@ -79,6 +79,18 @@ for (const kind of ["redis", "valkey"] as const) {
       expect(await raw.exists("orders||k")).toBe(0);
     });
 
+    test("a version that nobody's layout has is read byte for byte, and marks no bytes that it does not equal", async () => {
+      const { raw } = server;
+      await raw.hset("orders||odd", {
+        data: "1",
+        version: Buffer.from([0xff]),
+        bytes: Buffer.from([0xfe]),
+      });
+      expect(await state.getItem("odd")).toMatchObject({ value: 1, etag: "\u00ff" });
+      await raw.hset("orders||odd", { version: Buffer.from([0xef, 0xbb, 0xbf, 0x35]), bytes: "5" });
+      expect(await state.getItem("odd")).toMatchObject({ value: 1, etag: "\u00ef\u00bb\u00bf5" });
+    });
+
     test("versions are compared as text, where numbers would lose digits", async () => {
       await server.raw.hset("orders||big", { data: "1", version: "9007199254740993" });
       await expect(state.set("big", 2, { etag: "9007199254740992" })).rejects.toMatchObject({

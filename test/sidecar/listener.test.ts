@@ -66,6 +66,20 @@ describe("a request", () => {
     ]);
   });
 
+  test("that asks for its signal once its client has left finds it aborted", async () => {
+    let asked: AbortSignal | undefined;
+    const { port } = await served(async (request) => {
+      await sleep(60);
+      asked = request.signal;
+      return text("");
+    });
+    const raw = await connectRaw(port);
+    raw.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    await sleep(10);
+    raw.socket.destroy();
+    await expect.poll(() => asked?.aborted).toBe(true);
+  });
+
   test.each([
     ["http://h/v1.0/x?y", "/v1.0/x", "y"],
     ["http://h", "/", ""],
@@ -226,6 +240,18 @@ describe("an answer", () => {
       { errorCode: "ERROR", message: "internal error" },
     ]);
     expect(errors).toEqual([failure]);
+  });
+
+  test("is 500 too where it cannot be written, and its connection goes on", async () => {
+    const { port, errors, seen } = await served(({ path }) => ({
+      ...text("x"),
+      headers: { etag: path === "/bad" ? "a\nb" : "good" },
+    }));
+    const raw = await connectRaw(port);
+    raw.send("GET /bad HTTP/1.1\r\nHost: h\r\n\r\nGET /good HTTP/1.1\r\nHost: h\r\n\r\n");
+    expect(await raw.until(/good[\s\S]*x$/)).toMatch(/^HTTP\/1.1 500 [\s\S]*HTTP\/1.1 200 /);
+    expect(errors).toMatchObject([{ code: "ERR_INVALID_CHAR" }]);
+    expect(seen.map(({ status }) => status)).toEqual([500, 200]);
   });
 
   test("ends its connection once the process ends", async () => {

@@ -44,13 +44,15 @@ export function createListener(options: ListenerOptions): { plain: Listener; con
     const started = onServed && performance.now();
     const request = new NodeRequest(connection, message, response, options.maxBodySize, asks);
     let answer: ApiResponse;
+    let bytes: number;
     try {
       answer = await handle(request);
+      bytes = send(request, answer);
     } catch (error) {
       onError(error);
       answer = internalError;
+      bytes = send(request, answer);
     }
-    const bytes = send(request, answer);
     onServed?.({
       request,
       status: answer.status,

@@ -71,7 +71,10 @@ interface Waiting extends Bagged {
 export interface Watch {
   /** What was given to it and has not settled, also when nobody waits for it any more. */
   readonly unsettled: number;
-  /** As {@link inTime}, but up to {@link LOOK_MS} late. `until` is by `performance.now()`. */
+  /**
+   * As {@link inTime}, but up to {@link LOOK_MS} late, also for a signal that is aborted already. `until` is by
+   * `performance.now()`.
+   */
   inTime<T>(work: Promise<T>, call: Ends, until: number, explain: () => string): Promise<T>;
 }
 

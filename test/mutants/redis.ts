@@ -4,6 +4,7 @@ const layout = ["test/node/redis-layout.test.ts"];
 const conformance = ["test/node/redis-conformance.test.ts"];
 const trouble = ["test/node/redis-trouble.test.ts"];
 const faults = ["test/node/redis-faults.test.ts"];
+const answers = ["test/node/redis-link.test.ts"];
 const scripts = "bindings/_redis.ts";
 const link = "bindings/node/_redis-link.ts";
 
@@ -112,6 +113,20 @@ export const redis: readonly Mutant[] = [
     replace: "if (connecting + watch.unsettled >= most)",
     by: "if (watch.unsettled >= most)",
     tests: faults,
+  },
+  {
+    name: "redis: what was heard before a call had its connection speaks for the connection",
+    file: link,
+    replace: "          before = answers;\n",
+    by: "",
+    tests: answers,
+  },
+  {
+    name: "redis: an error is no answer",
+    file: link,
+    replace: "if (isReply(error)) answers++;\n        else if (client)",
+    by: "if (client)",
+    tests: answers,
   },
   {
     name: "redis: a connection that is silent is kept",

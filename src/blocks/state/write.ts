@@ -64,11 +64,11 @@ export function transaction(handle: Handle, operations: readonly Operation<unkno
   });
 }
 
+/** May throw where it could reject, as `store` may: a promise less for every write. */
 function write(handle: Handle, key: string, value: unknown, options?: WriteOptions) {
   return store(handle, key, value, writeOptions(handle.opened, options));
 }
 
-/** Throws where it could reject for a key or a value that cannot be stored: a promise less for every write. */
 function store(handle: Handle, key: string, value: unknown, options: SetOptions) {
   const { opened, call, schema } = handle;
   const stored = storedKey(opened, key);

@@ -24,6 +24,7 @@ export class RequestCall implements Call {
   readonly waitUntil: Call["waitUntil"];
   readonly #request: Request | undefined;
   #outlives = false;
+  #trace: Trace | undefined;
 
   constructor(request: Request | undefined, keepAlive: Call["waitUntil"]) {
     this.#request = request;
@@ -39,7 +40,8 @@ export class RequestCall implements Call {
   }
 
   get trace(): Trace {
-    return traceFrom((name) => this.#request?.headers.get(name));
+    this.#trace ??= traceFrom((name) => this.#request?.headers.get(name));
+    return this.#trace;
   }
 }
 

@@ -124,10 +124,10 @@ function queueBroker(settings: Settings<typeof fields>, host: Host, name: string
     send: (queue: Queue) => Promise<unknown>,
   ): Promise<ComponentError | undefined> {
     const failed: string[] = [];
-    const sent: Promise<void>[] = [];
+    const sent: Promise<unknown>[] = [];
     for (const [binding, queue] of queues) {
-      const one = async () => void (await send(queue));
-      sent.push(one().catch((error) => void failed.push(`${binding}: ${messageOf(error)}`)));
+      const lost = (error: unknown) => void failed.push(`${binding}: ${messageOf(error)}`);
+      sent.push(send(queue).catch(lost));
     }
     await Promise.all(sent);
     if (failed.length === 0) return undefined;

@@ -251,7 +251,8 @@ async function bury(
   lost: AbortSignal | undefined,
 ): Promise<void> {
   const key = opened.features.has("ORDERING") ? orderingKey : undefined;
-  const own = lost ? { ...call, signal: either(lost, call.signal) } : call;
+  const { deadline, trace, waitUntil } = call;
+  const own = lost ? { deadline, trace, waitUntil, signal: either(lost, call.signal) } : call;
   const metadata: Record<string, string> = {};
   if (error instanceof Invalid) metadata.deadLetterReason = error.message;
   await opened.instance.publish(topic, { data, metadata, orderingKey: key }, own);

@@ -22,9 +22,9 @@ export function publish(
   data: unknown,
   options: PublishOptions = {},
 ): Promise<void> {
-  return perform(opened, call, "publish", topic, async () => {
+  return perform(opened, call, "publish", topic, () => {
     checkTopic(opened, topic);
-    await opened.instance.publish(topic, toMessage(opened, call, topic, data, options), call);
+    return opened.instance.publish(topic, toMessage(opened, call, topic, data, options), call);
   });
 }
 

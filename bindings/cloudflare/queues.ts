@@ -129,7 +129,8 @@ function queueBroker(settings: Settings<typeof fields>, host: Host, name: string
       const lost = (error: unknown) => void failed.push(`${binding}: ${messageOf(error)}`);
       sent.push(send(queue).catch(lost));
     }
-    await Promise.all(sent);
+    // All have begun, and none rejects.
+    for (const one of sent) await one;
     if (failed.length === 0) return undefined;
     const taken = queues.size - failed.length;
     const rest = taken > 0 ? ` (${taken} of ${queues.size} took it and will get it again)` : "";

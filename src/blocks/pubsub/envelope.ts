@@ -43,6 +43,7 @@ export function buildEnvelope(envelope: Envelope): { readonly id: string; readon
 
 /** Of plain text, such as names and ids, without the detour that takes longer than the rest of an envelope. */
 function quote(text = ""): string {
+  if (text === "") return '""';
   return /^[\w\-./+:; =]*$/.test(text) ? `"${text}"` : JSON.stringify(text);
 }
 

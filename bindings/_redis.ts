@@ -193,8 +193,8 @@ export function toItem(reply: Reply, key: string, component: string): StoredItem
   }
 }
 
-// A mark of byte order belongs to the text: without it, what is read would not be what was written.
-const strict = /* @__PURE__ */ new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+/** A mark of byte order belongs to the text: without it, what is read would not be what was written. */
+export const strict = /* @__PURE__ */ new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 function toValue(data: Uint8Array, marked: boolean): StoredValue {
   if (marked) return { bytes: new Uint8Array(data) };

@@ -1,4 +1,4 @@
-import { type Reply, readScript } from "./_redis.ts";
+import { type Reply, readScript, strict } from "./_redis.ts";
 
 /*
  * Upstash's REST answers text, and clients that a user made may parse what looks like JSON, so what these scripts
@@ -60,10 +60,9 @@ export function toReply(answered: Reply | undefined): Reply {
 
 /** The keys that are text; no call could name another. */
 export function toKeys(answered: readonly Reply[]): string[] {
-  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   return answered.flatMap((key) => {
     try {
-      return [decoder.decode(toBytes(String(key)))];
+      return [strict.decode(toBytes(String(key)))];
     } catch {
       return [];
     }

@@ -25,7 +25,10 @@ export function inTime<T>(
   explain: () => string,
 ): Promise<T> {
   const { signal } = call;
-  if (signal?.aborted) return refused(work, signal);
+  if (signal?.aborted) {
+    work.catch(() => {});
+    return Promise.reject(signal.reason);
+  }
   return new Promise<T>((resolve, reject) => {
     const late = () => {
       settled();
@@ -137,11 +140,6 @@ type Ends = Pick<Call, "signal" | "deadline">;
 
 function leftOf({ deadline }: Ends, limitMs: number): number {
   return deadline === undefined ? limitMs : Math.min(limitMs, deadline - Date.now());
-}
-
-function refused(work: Promise<unknown>, signal: AbortSignal): Promise<never> {
-  work.catch(() => {});
-  return Promise.reject(signal.reason);
 }
 
 /** Waits for what is said last. What becomes of it makes no difference. */

@@ -4,16 +4,13 @@ const none: ReadonlyMap<string, string> = new Map();
 
 /** The fields of a JSON object by their name in lower case: Dapr takes any spelling, and of several the last. */
 export class Fields {
-  readonly #values: ReadonlyMap<string, unknown>;
+  readonly #values: ReadonlyMap<string, unknown> = none;
   readonly #doing: string | undefined;
 
   /** `null` has no fields. Refuses anything else that is no object. */
   constructor(value: unknown, what: string, doing?: string) {
     this.#doing = doing;
-    if (value === undefined || value === null) {
-      this.#values = none;
-      return;
-    }
+    if (value === undefined || value === null) return;
     if (!isObject(value)) throw malformed(`${what} must be an object`, doing);
     const values = new Map<string, unknown>();
     for (const name of Object.keys(value)) values.set(name.toLowerCase(), value[name]);

@@ -103,7 +103,10 @@ function note(samples: Partial<Samples> | undefined, found: Partial<Record<Figur
   }
 }
 
-/** A process of each program stays up, warm, and they are loaded in turns, second by second: a machine whose speed drifts favours none. */
+/**
+ * A process of each program stays up, warm, and they are loaded in turns, second by second: a machine whose speed drifts favours
+ * none.
+ */
 async function loadAll(samples: ReadonlyMap<Program, Samples>, redis: RedisServer): Promise<void> {
   const running: [Samples, Running][] = [];
   for (const [program, found] of samples) running.push([found, await start(program, redis)]);

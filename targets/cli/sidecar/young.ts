@@ -2,8 +2,8 @@ import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8";
 
 /** Of both halves of V8's young generation, in which a request's objects are made and mostly die. */
 const LIMIT = 16 * 2 ** 20;
-/** V8 gives a part of it back when there is little to do; then it may grow again. */
-const AGAIN_MS = 30_000;
+/** V8 gives most of it back after seconds with little to do. Until it grows again, every request takes a fifth longer. */
+const AGAIN_MS = 1000;
 
 /**
  * Keeps V8's young generation small, and one thread for it. Left alone it grows to 128 MB on a large machine, and a sidecar

@@ -47,9 +47,16 @@ export const redis: readonly Mutant[] = [
   {
     name: "redis: a new item starts at version 1",
     file: scripts,
-    replace: "Math.floor(random.number() * 2 ** 52) + 1",
-    by: "random.number() && 1",
+    replace: "return `${three()}${three()}${three()}${three()}${three()}`;",
+    by: 'return three() < 0 ? "" : "1";',
     tests: conformance,
+  },
+  {
+    name: "redis: a new item's version may begin with 0",
+    file: scripts,
+    replace: "100 + Math.floor(random.number() * 900)",
+    by: "Math.floor(random.number() * 1000)",
+    tests: ["test/node/redis-version.test.ts"],
   },
   {
     name: "redis: the mark of bytes outlives Dapr's next write",

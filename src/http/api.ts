@@ -10,7 +10,7 @@ import { type ExecutionContext, fetchThrough } from "./fetch.ts";
 import { invoke, unmatched } from "./invoke.ts";
 import { segmentsOf } from "./path.ts";
 import { INVOKE, processRoutes, routes } from "./routes.ts";
-import { createTable } from "./table.ts";
+import { createTable, type Match } from "./table.ts";
 import { isOpen, isSame } from "./token.ts";
 import { addTrace, traceOf } from "./trace.ts";
 
@@ -45,6 +45,15 @@ export interface Api {
   close(): Promise<void>;
   /** The largest body in bytes, so that a server can stop reading; `Infinity` where there is no limit. */
   readonly maxBodySize: number;
+}
+
+/** Paths of POST that are remembered: most name a store or a topic, of which there are few, and no key. */
+const MOST_POSTED = 256;
+
+/** A path, and what it leads to where that is known. */
+interface Asked {
+  readonly segments: readonly string[];
+  readonly match: Match | undefined;
 }
 
 type KeepAlive = Call["waitUntil"];
@@ -100,14 +109,16 @@ function answerer(runtime: Runtime, maxBodySize: number, options: RuntimeApiOpti
     extended: new Map(),
   };
 
+  const posted = new Map<string, Asked>();
+
   return async (request: ApiRequest, keepAlive: KeepAlive): Promise<ApiResponse> => {
     let trace: Trace = {};
     let response = cors?.preflight(request);
     if (response) return response;
     try {
-      const segments = segmentsOf(request.path);
-      if (segments[1] !== "healthz") trace = traceOf(request);
-      response = await route(request, segments, trace, keepAlive);
+      const asked = look(request);
+      if (asked.segments[1] !== "healthz") trace = traceOf(request);
+      response = await route(request, asked, trace, keepAlive);
     } catch (error) {
       response = failureOf(error, request.signal, runtime.onEvent);
     }
@@ -116,20 +127,33 @@ function answerer(runtime: Runtime, maxBodySize: number, options: RuntimeApiOpti
     return request.method === "HEAD" ? { ...response, body: undefined } : response;
   };
 
+  function look({ method, path }: ApiRequest): Asked {
+    const known = method === "POST" ? posted.get(path) : undefined;
+    return known ?? { segments: segmentsOf(path), match: undefined };
+  }
+
   function route(
     request: ApiRequest,
-    segments: readonly string[],
+    asked: Asked,
     trace: Trace,
     keepAlive: KeepAlive,
   ): ApiResponse | Promise<ApiResponse> {
-    if (typeof token === "string" && token !== "" && !isOpen(request.method, segments)) {
+    if (typeof token === "string" && token !== "" && !isOpen(request.method, asked.segments)) {
       if (!isSame(request.header("dapr-api-token") ?? "", token))
         return text(401, "invalid api token");
     }
-    const match = table(request.method, segments);
+    const match = asked.match ?? find(request, asked.segments);
     if (!match) return invokes ? invoke(request) : unmatched();
     const call = new ApiCall(request, trace, keepAlive);
     return match.handler({ context, request, call, params: match.params });
+  }
+
+  function find({ method, path }: ApiRequest, segments: readonly string[]): Match | undefined {
+    const match = table(method, segments);
+    if (!match || method !== "POST") return match;
+    if (posted.size === MOST_POSTED) posted.clear();
+    posted.set(path, { segments, match });
+    return match;
   }
 }
 

@@ -2,24 +2,29 @@ import { isObject, malformed } from "./body.ts";
 
 const none: ReadonlyMap<string, string> = new Map();
 
-/** The fields of a JSON object by their name in lower case: Dapr takes any spelling, and of several the last. */
+/** The fields of a JSON object: Dapr takes any spelling of a name, and of several spellings the last. */
 export class Fields {
-  readonly #values: ReadonlyMap<string, unknown> = none;
+  readonly #value: Readonly<Record<string, unknown>>;
+  readonly #names: readonly string[];
   readonly #doing: string | undefined;
 
   /** `null` has no fields. Refuses anything else that is no object. */
   constructor(value: unknown, what: string, doing?: string) {
+    const given = value ?? {};
+    if (!isObject(given)) throw malformed(`${what} must be an object`, doing);
+    this.#value = given;
+    this.#names = Object.keys(given);
     this.#doing = doing;
-    if (value === undefined || value === null) return;
-    if (!isObject(value)) throw malformed(`${what} must be an object`, doing);
-    const values = new Map<string, unknown>();
-    for (const name of Object.keys(value)) values.set(name.toLowerCase(), value[name]);
-    this.#values = values;
   }
 
   /** Undefined where it is absent or `null`. */
   any(name: string): unknown {
-    return this.#values.get(name.toLowerCase()) ?? undefined;
+    const names = this.#names;
+    for (let at = names.length - 1; at >= 0; at--) {
+      const given = names[at] as string;
+      if (isSpelling(given, name)) return this.#value[given] ?? undefined;
+    }
+    return undefined;
   }
 
   text(name: string): string | undefined {
@@ -57,4 +62,10 @@ export class Fields {
   nested(name: string): Fields {
     return new Fields(this.any(name), name, this.#doing);
   }
+}
+
+/** Names of the API are ASCII. Most others have another length, and need no lower case. */
+function isSpelling(given: string, name: string): boolean {
+  if (given.length !== name.length) return false;
+  return given === name || given.toLowerCase() === name.toLowerCase();
 }

@@ -82,7 +82,7 @@ export function writeOf(item: Fields, query: Query): Write {
     value: item.any("value") ?? null,
     etag: item.text("etag") || undefined,
     consistency: consistencyOf(options.text("consistency")),
-    ...(concurrency && { concurrency: concurrencyOf(concurrency) }),
+    concurrency: concurrency ? concurrencyOf(concurrency) : undefined,
     ttlInSeconds: ttlOf(query.get("metadata.ttlInSeconds") ?? metadata.get("ttlInSeconds")),
   } as Write;
 }

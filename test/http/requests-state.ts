@@ -97,6 +97,10 @@ export const stateRows: readonly Row[] = [
       { differs: "Dapr's in-memory store has a parser of its own, its other stores refuse it" },
     ),
   ),
+  row("of several spellings of a name the last counts", [
+    post(store, '[{"key":"first","KEY":"spelt-3","Value":1,"value":2}]', done),
+    get(`${store}/spelt-3`, json("2")),
+  ]),
   row("keys of a JSON body may be spelt in any case, and what is unknown is ignored", [
     post(store, '[{"KEY":"case","Value":2,"OPTIONS":{"Concurrency":"last-write"},"x":1}]', done),
     get(`${store}/case`, json("2")),

@@ -59,8 +59,8 @@ export const http: readonly Mutant[] = [
   {
     name: "HTTP API: a body may have any size",
     file: "src/http/body.ts",
-    replace: "if (bytes.byteLength > context.maxBodySize)",
-    by: "if (bytes.byteLength < 0)",
+    replace: "checkSize(bytes.byteLength, exchange);",
+    by: "",
     tests: settings,
   },
   {
@@ -115,8 +115,22 @@ export const http: readonly Mutant[] = [
   {
     name: "HTTP API: names in a body must be spelt as Dapr spells them",
     file: "src/http/fields.ts",
-    replace: "values.set(name.toLowerCase(),",
-    by: "values.set(name,",
+    replace: "return given === name || given.toLowerCase() === name.toLowerCase();",
+    by: "return given === name;",
+    tests: table,
+  },
+  {
+    name: "HTTP API: a path leads where it led with another method",
+    file: "src/http/api.ts",
+    replace: 'method === "POST" ? posted.get(path) : undefined',
+    by: "method ? posted.get(path) : undefined",
+    tests: table,
+  },
+  {
+    name: "HTTP API: of several spellings of a field the first counts",
+    file: "src/http/fields.ts",
+    replace: "for (let at = names.length - 1; at >= 0; at--) {",
+    by: "for (let at = 0; at < names.length; at++) {",
     tests: table,
   },
   {

@@ -47,15 +47,6 @@ export interface Api {
   readonly maxBodySize: number;
 }
 
-/** Paths of POST that are remembered: most name a store or a topic, of which there are few, and no key. */
-const MOST_POSTED = 256;
-
-/** A path, and what it leads to where that is known. */
-interface Asked {
-  readonly segments: readonly string[];
-  readonly match: Match | undefined;
-}
-
 type KeepAlive = Call["waitUntil"];
 
 /**
@@ -108,7 +99,6 @@ function answerer(runtime: Runtime, maxBodySize: number, options: RuntimeApiOpti
     process: options.process,
     extended: new Map(),
   };
-
   const posted = new Map<string, Asked>();
 
   return async (request: ApiRequest, keepAlive: KeepAlive): Promise<ApiResponse> => {
@@ -129,7 +119,7 @@ function answerer(runtime: Runtime, maxBodySize: number, options: RuntimeApiOpti
 
   function look({ method, path }: ApiRequest): Asked {
     const known = method === "POST" ? posted.get(path) : undefined;
-    return known ?? { segments: segmentsOf(path), match: undefined };
+    return known ?? { segments: segmentsOf(path) };
   }
 
   function route(
@@ -155,6 +145,15 @@ function answerer(runtime: Runtime, maxBodySize: number, options: RuntimeApiOpti
     posted.set(path, { segments, match });
     return match;
   }
+}
+
+/** Paths of POST that are remembered: most name a store or a topic, of which there are few, and no key. */
+const MOST_POSTED = 256;
+
+/** A path, and what it leads to where that is known. */
+interface Asked {
+  readonly segments: readonly string[];
+  readonly match?: Match;
 }
 
 const everything: readonly Route[] = [...routes, ...processRoutes];

@@ -11,22 +11,12 @@ const DOING = "failed deserializing HTTP body: ";
 const MAYBE_INFINITE = /\d(?:[eE]\+?\d{3}|(?<!\d\d)\d{199})/;
 
 /** The bytes of the body. Throws a plain error that says why it cannot be read. */
-export async function bytesOf(exchange: Exchange): Promise<Uint8Array> {
-  return withinLimit(await startReading(exchange), exchange);
-}
-
-function startReading(exchange: Exchange): Promise<Uint8Array> {
-  checkSize(Number(exchange.request.header("content-length") ?? 0), exchange);
-  return exchange.request.body();
-}
-
-function withinLimit(bytes: Uint8Array, exchange: Exchange): Uint8Array {
-  checkSize(bytes.byteLength, exchange);
+export async function bytesOf({ request, context }: Exchange): Promise<Uint8Array> {
+  const tooLarge = () => new Error(`it is larger than ${context.maxBodySize} bytes`);
+  if (Number(request.header("content-length") ?? 0) > context.maxBodySize) throw tooLarge();
+  const bytes = await request.body();
+  if (bytes.byteLength > context.maxBodySize) throw tooLarge();
   return bytes;
-}
-
-function checkSize(size: number, { context: { maxBodySize } }: Exchange): void {
-  if (size > maxBodySize) throw new Error(`it is larger than ${maxBodySize} bytes`);
 }
 
 type Read = (text: string) => unknown;
@@ -39,8 +29,7 @@ export async function jsonOf(
 ): Promise<unknown> {
   let bytes: Uint8Array;
   try {
-    // Not by `bytesOf`: that is a promise more for every call.
-    bytes = withinLimit(await startReading(exchange), exchange);
+    bytes = await bytesOf(exchange);
   } catch (cause) {
     throw malformed(messageOf(cause), doing);
   }

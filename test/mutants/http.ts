@@ -59,8 +59,8 @@ export const http: readonly Mutant[] = [
   {
     name: "HTTP API: a body may have any size",
     file: "src/http/body.ts",
-    replace: "checkSize(bytes.byteLength, exchange);",
-    by: "",
+    replace: "if (bytes.byteLength > context.maxBodySize)",
+    by: "if (bytes.byteLength < 0)",
     tests: settings,
   },
   {
